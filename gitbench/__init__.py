@@ -1,0 +1,3 @@
+"""gitbench: a Git-native baseline tracker for benchmark results."""
+
+__version__ = "0.1.0"
