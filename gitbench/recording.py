@@ -1,0 +1,129 @@
+"""What a tool measured, plus where and when: a `Reading` becomes a `Run`.
+
+Knows neither git nor files; the caller says which commit and machine it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gitbench.model import (
+    CiContext,
+    Measurement,
+    Reading,
+    Run,
+    Summary,
+    Testbed,
+)
+
+DEFAULT_SUITE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Where, when and on what a result was made, as far as the recorder knows."""
+
+    commit: str
+    tree: str
+    dirty: bool
+    now_ms: int
+    suite: str | None = None
+    """Chosen by the user; wins over the result's own."""
+    ci: CiContext | None = None
+    session: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    max_values: int | None = None
+    again: bool = False
+    """Record although the same result was recorded already."""
+
+
+def make_run(
+    reading: Reading, data: bytes, testbed: Testbed, where: Circumstances
+) -> Run:
+    """The run of one reading; `data` are the bytes that it was read from."""
+    suite = where.suite or reading.suite or DEFAULT_SUITE
+    measurements = reading.measurements
+    if where.max_values is not None:
+        measurements = tuple(thin(one, where.max_values) for one in measurements)
+    tags = tuple(sorted({**dict(reading.tags), **dict(where.tags)}.items()))
+    if reading.started_at is None:
+        started_at, source = where.now_ms, "recorder"
+    else:
+        started_at = reading.started_at
+        source = "tool-naive" if reading.naive_time else "tool"
+    salt = f"again {where.now_ms}" if where.again else ""
+    return Run(
+        suite=suite,
+        started_at=started_at,
+        time_source=source,
+        tool=reading.tool,
+        testbed=testbed,
+        commit=where.commit,
+        tree=where.tree,
+        dirty=where.dirty,
+        origin=origin(data, suite, testbed.fingerprint, where.commit, salt),
+        measurements=measurements,
+        ci=reading.ci or where.ci,
+        session=reading.session or where.session,
+        round=reading.round,
+        tags=tags,
+    )
+
+
+def origin(
+    data: bytes, suite: str, fingerprint: str, commit: str, salt: str = ""
+) -> str:
+    """SHA-256 over a result's bytes, suite, testbed and commit: 64 hex digits.
+
+    Each part is preceded by its length, so that no two lists of parts collide.
+    """
+    digest = hashlib.sha256()
+    for part in (data, suite.encode(), fingerprint.encode(), commit.encode()):
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    digest.update(salt.encode())
+    return digest.hexdigest()
+
+
+def one_session(data: Sequence[bytes]) -> str:
+    """The session of results that were recorded together in one call."""
+    digest = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in data))
+    return f"record:{digest.hexdigest()[:16]}"
+
+
+def thin(one: Measurement, limit: int) -> Measurement:
+    """Keep at most `limit` values a process, and the exact summary of all.
+
+    The rule: of the sorted values of a process, those at `limit` evenly spaced
+    places, smallest and greatest included.
+    """
+    if all(len(values) <= limit for values in one.processes) or limit < 2:
+        return one
+    everything = [value for values in one.processes for value in values]
+    count = len(everything)
+    means = [sum(values) / len(values) for values in one.processes]
+    mean = sum(everything) / count
+    spread = sum((value - mean) ** 2 for value in everything)
+    summary = one.summary or Summary(
+        # The center of a run is the mean of its process means.
+        center=sum(means) / len(means),
+        of="mean",
+        low=min(everything),
+        high=max(everything),
+        stddev=(spread / (count - 1)) ** 0.5 if count > 1 else None,
+        n=count,
+    )
+    return replace(
+        one,
+        processes=tuple(_spaced(sorted(v), limit) for v in one.processes),
+        summary=summary,
+    )
+
+
+def _spaced(ordered: Sequence[float], limit: int) -> tuple[float, ...]:
+    if len(ordered) <= limit:
+        return tuple(ordered)
+    last = len(ordered) - 1
+    return tuple(ordered[round(i * last / (limit - 1))] for i in range(limit))
