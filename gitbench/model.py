@@ -22,6 +22,11 @@ MAX_NAME = 1024
 MAX_MESSAGE = 4096
 """Longest free text (the message of a failed benchmark) in characters."""
 
+MIN_TIME = -62_135_596_800_000
+MAX_TIME = 253_402_300_799_999
+"""Bounds of a time, ms since the epoch: the years 1 to 9999, which every library
+can write as text."""
+
 
 class ModelError(GitbenchError):
     """A value breaks an invariant of the model (NaN, empty name, no values ...)."""
@@ -279,8 +284,10 @@ class Run:
 
     def __post_init__(self) -> None:
         check_text("suite", self.suite)
-        if not -(2**63) <= self.started_at < 2**63:
-            raise ModelError(f"The start time {self.started_at} is out of range.")
+        if not MIN_TIME <= self.started_at <= MAX_TIME:
+            raise ModelError(
+                f"The start time {self.started_at} ms is not in the years 1 to 9999."
+            )
         if not self.measurements:
             raise ModelError("A run without measurements records nothing.")
         seen = set()
@@ -594,5 +601,10 @@ REASONS = {
     "unsupported-kind": "this kind of metric is not compared yet",
     "below-min-change": "the change is below min_change",
     "no-baseline": "no baseline",
+    "center-differs": "one side has means and the other medians",
+    "direction-differs": "which way is better differs",
+    "out-of-range": "numbers too large or too small to compute with",
+    "repeats-differ": "repeats of this exact metric differ, and the two sides overlap",
+    "raw-not-regressed": "worse than the suite's shift, but not in itself",
 }
 """Stable reason codes of a comparison, with their meaning in words."""

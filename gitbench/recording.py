@@ -18,8 +18,6 @@ from gitbench.model import (
     Testbed,
 )
 
-DEFAULT_SUITE = "default"
-
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
@@ -29,8 +27,7 @@ class Circumstances:
     tree: str
     dirty: bool
     now_ms: int
-    suite: str | None = None
-    """Chosen by the user; wins over the result's own."""
+    suite: str
     ci: CiContext | None = None
     session: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
@@ -43,7 +40,7 @@ def make_run(
     reading: Reading, data: bytes, testbed: Testbed, where: Circumstances
 ) -> Run:
     """The run of one reading; `data` are the bytes that it was read from."""
-    suite = where.suite or reading.suite or DEFAULT_SUITE
+    suite = where.suite
     measurements = reading.measurements
     if where.max_values is not None:
         measurements = tuple(thin(one, where.max_values) for one in measurements)
@@ -53,7 +50,13 @@ def make_run(
     else:
         started_at = reading.started_at
         source = "tool-naive" if reading.naive_time else "tool"
+        source = reading.time_source or source
     salt = f"again {where.now_ms}" if where.again else ""
+    told = (
+        reading.origin
+        if (reading.commit, where.again) == (where.commit, False)
+        else None
+    )
     return Run(
         suite=suite,
         started_at=started_at,
@@ -63,7 +66,8 @@ def make_run(
         commit=where.commit,
         tree=where.tree,
         dirty=where.dirty,
-        origin=origin(data, suite, testbed.fingerprint, where.commit, salt),
+        # An exported run brings its origin along: the same evidence, not more of it.
+        origin=told or origin(data, suite, testbed.fingerprint, where.commit, salt),
         measurements=measurements,
         ci=reading.ci or where.ci,
         session=reading.session or where.session,

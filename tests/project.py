@@ -126,9 +126,7 @@ class Project:
         return {
             "schema": "gitbench/run/1",
             "suite": "unit",
-            "started_at": (1_767_225_600 + 3600 * self.runs) * 1000
-            if "started_at" not in fields
-            else fields.pop("started_at"),
+            "started_at": f"2026-01-{1 + self.runs // 24:02}T{self.runs % 24:02}:00:00Z",
             "testbed": {"name": "ci-large", "facts": {"cpu": "Test CPU"}},
             **fields,
             "measurements": [

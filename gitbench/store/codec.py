@@ -64,7 +64,18 @@ class CodecError(GitbenchError):
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """Takes runs out of every answer; the lines stay for ever."""
+    """Takes records out of every answer; this line stays for ever."""
+
+    runs: tuple[str, ...]
+    reason: str
+    time: int
+    erase: bool = False
+    """Every write drops what the records hold as well; see `standing`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """Takes back the retractions of runs that were made before it."""
 
     runs: tuple[str, ...]
     reason: str
@@ -88,7 +99,8 @@ class Unknown:
     kind: str
 
 
-Record = Run | Retraction | NamedBaseline | Unknown
+Known = Run | Retraction | Restoration | NamedBaseline
+Record = Known | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +205,7 @@ def check(line: Line) -> str | None:
 # ---------------------------------------------------------------- records
 
 
-def encode(record: Run | Retraction | NamedBaseline) -> Line:
+def encode(record: Known) -> Line:
     """The line of a record; raises `CodecError` if it is over a limit."""
     packed = pack(_payload(record))
     if len(packed) > MAX_INFLATED:
@@ -443,7 +455,7 @@ def unpack_values(content: Any) -> tuple[tuple[float, ...], ...]:
 # ---------------------------------------------------- model <-> plain content
 
 
-def _words(record: Run | Retraction | NamedBaseline) -> list[bytes]:
+def _words(record: Known) -> list[bytes]:
     """The readable words of a line: kind, time, tree, suite, testbed."""
     match record:
         case Run():
@@ -457,6 +469,8 @@ def _words(record: Run | Retraction | NamedBaseline) -> list[bytes]:
             ]
         case Retraction():
             return [b"retract", str(record.time).encode(), b"-", b"-", b"-"]
+        case Restoration():
+            return [b"restore", str(record.time).encode(), b"-", b"-", b"-"]
         case NamedBaseline():
             return [b"baseline", str(record.time).encode(), b"-", b"-", b"-"]
 
@@ -476,13 +490,23 @@ def suite_word(suite: str) -> str:
     return _word(suite).decode("ascii")
 
 
-def _payload(record: Run | Retraction | NamedBaseline) -> dict[str, Any]:
+def _payload(record: Known) -> dict[str, Any]:
     match record:
         case Run():
             return _run_payload(record)
         case Retraction():
+            return _some(
+                {
+                    "kind": "retract",
+                    "time": record.time,
+                    "runs": list(record.runs),
+                    "reason": record.reason,
+                    "erase": record.erase or None,
+                }
+            )
+        case Restoration():
             return {
-                "kind": "retract",
+                "kind": "restore",
                 "time": record.time,
                 "runs": list(record.runs),
                 "reason": record.reason,
@@ -586,10 +610,10 @@ def _record(content: dict[str, Any], line: Line) -> Record:
         return _run(content)
     if kind == "retract":
         return Retraction(
-            tuple(_text(one, "run id") for one in _list(content["runs"], "runs")),
-            _text(content["reason"], "reason"),
-            _int(content["time"], "time"),
+            *_withdrawal(content), bool(_optional(content, "erase", _bool))
         )
+    if kind == "restore":
+        return Restoration(*_withdrawal(content))
     if kind == "baseline":
         return NamedBaseline(
             _text(content["name"], "name"),
@@ -597,6 +621,14 @@ def _record(content: dict[str, Any], line: Line) -> Record:
             _int(content["time"], "time"),
         )
     return Unknown(kind)
+
+
+def _withdrawal(content: dict[str, Any]) -> tuple[tuple[str, ...], str, int]:
+    return (
+        tuple(_text(one, "run id") for one in _list(content["runs"], "runs")),
+        _text(content["reason"], "reason"),
+        _int(content["time"], "time"),
+    )
 
 
 def _run(content: dict[str, Any]) -> Run:

@@ -12,16 +12,20 @@ from dataclasses import dataclass
 
 from gitbench.errors import GitbenchError
 from gitbench.model import RecordedRun, Run
-from gitbench.store import codec
-from gitbench.store.codec import NamedBaseline, Note, Retraction
-from gitbench.store.repository import BLOB, TREE, Repository, RepositoryError
+from gitbench.store import codec, lineage
+from gitbench.store.codec import NamedBaseline, Note, Restoration, Retraction
+from gitbench.store.repository import Repository, RepositoryError
+from gitbench.store.standing import settle, standing
+from gitbench.store.tree import (
+    NotesError,
+    differing,
+    foreign_entries,
+    places,
+    walk,
+    write_notes,
+)
 
 DEFAULT_NAME = "gitbench"
-_HEX = frozenset("0123456789abcdef")
-
-
-class NotesError(GitbenchError):
-    """The notes ref cannot be read or written as asked."""
 
 
 class RetractedError(NotesError):
@@ -52,6 +56,21 @@ class Written:
     known: tuple[str, ...]
     """Ids of records that were already there, themselves or by their origin."""
     warnings: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    """Ids of records that had been retracted and count again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What one state of the notes has and another lacks."""
+
+    commits: int = 0
+    """Commits whose notes hold more."""
+    runs: int = 0
+    others: int = 0
+    """Records that are no runs: retractions, named baselines and the like."""
+    size: int = 0
+    """Bytes of these records as lines."""
 
 
 class Notes:
@@ -80,7 +99,7 @@ class Notes:
         return self._note_in(self.repository.commit_tree(tip), object_id)
 
     def _note_in(self, tree: str, object_id: str) -> Note:
-        blobs = [blob for _, blob in _places(self.repository, tree, object_id)]
+        blobs = [blob for _, blob in places(self.repository, tree, object_id)]
         return codec.union(self._parse(object_id, blob) for blob in blobs)
 
     def _parse(self, object_id: str, blob: str) -> Note:
@@ -109,7 +128,7 @@ class Notes:
         if tip is None:
             return
         found: dict[str, list[str]] = {}
-        for object_id, blob in _walk(self.repository, self._tree(tip), ""):
+        for object_id, blob in walk(self.repository, self._tree(tip), ""):
             found.setdefault(object_id, []).append(blob)
         for object_id in sorted(found):
             yield object_id, tuple(found[object_id])
@@ -162,11 +181,14 @@ class Notes:
 
     # ------------------------------------------------------------ writing
 
-    def record(self, runs: Mapping[str, Iterable[Run]]) -> Written:
+    def record(
+        self, runs: Mapping[str, Iterable[Run]], restore_ms: int | None = None
+    ) -> Written:
         """Add runs to the notes of their commits, in one notes commit.
 
         A run whose origin is already there is known and changes nothing.
-        Raises `RetractedError` for a run that was retracted.
+        Raises `RetractedError` for a run that was retracted, unless `restore_ms`
+        says when it was restored (ms since the epoch).
         """
         lines = {
             commit: [(run, codec.encode(run)) for run in some]
@@ -174,28 +196,86 @@ class Notes:
         }
         added: list[str] = []
         known: list[str] = []
+        restored: list[str] = []
 
         def add(commit: str, note: Note) -> Note:
             fresh: dict[str, codec.Line] = {}
+            state = standing(note)
+            # Those in force first: of equal origins they decide what is known.
+            ordered = sorted(
+                note.lines.values(), key=lambda one: one.id in state.hidden
+            )
+            back = []
             for run, line in lines[commit]:
-                _refuse_retracted(note, line.id, commit)
-                present = [*note.lines.values(), *fresh.values()]
-                twin = codec.find_origin(present, line, run.origin)
-                if twin is not None:
-                    known.append(twin)
-                else:
+                twin = codec.find_origin([*ordered, *fresh.values()], line, run.origin)
+                id_ = twin or line.id
+                if twin is None:
                     fresh[line.id] = line
-                    added.append(line.id)
+                if id_ in state.hidden:
+                    if restore_ms is None:
+                        raise _retracted(id_, commit, state.hidden[id_])
+                    back.append(id_)
+                else:
+                    (added if twin is None else known).append(id_)
+            if restore_ms is not None and back:
+                restored.extend(back)
+                time = max(restore_ms, state.latest + 1)
+                line = codec.encode(Restoration(tuple(back), "recorded again", time))
+                fresh[line.id] = line
             return codec.union([note, Note(fresh)])
 
         def restart() -> None:
             added.clear()
             known.clear()
+            restored.clear()
 
         count = sum(map(len, lines.values()))
         message = f"gitbench: record {count} run{'s' if count != 1 else ''}"
         warnings = self._change(tuple(lines), add, message, restart)
-        return Written(tuple(added), tuple(known), warnings)
+        return Written(tuple(added), tuple(known), warnings, tuple(restored))
+
+    def retract(
+        self,
+        records: Mapping[str, Iterable[str]],
+        reason: str,
+        now_ms: int,
+        *,
+        erase: bool = False,
+    ) -> tuple[str, ...]:
+        """Hide records, given as ids by annotated object; with `erase` drop their
+        content as well.  Returns warnings."""
+
+        def add(object_id: str, note: Note) -> Note:
+            state = standing(note)
+            done = state.erased if erase else state.hidden
+            ids = tuple(sorted(set(records[object_id]) - set(done)))
+            time = max(now_ms, state.latest + 1)
+            line = codec.encode(Retraction(ids, reason, time, erase))
+            return codec.union([note, Note({line.id: line})]) if ids else note
+
+        count = len({id_ for ids in records.values() for id_ in ids})
+        word = "erase" if erase else "retract"
+        return self._change(
+            tuple(records), add, f"gitbench: {word} {count} run{'s' * (count != 1)}"
+        )
+
+    def restore(
+        self, records: Mapping[str, Iterable[str]], reason: str, now_ms: int
+    ) -> tuple[str, ...]:
+        """Take back the retractions of records whose content is still there, given
+        as ids by annotated object.  Returns warnings."""
+
+        def add(object_id: str, note: Note) -> Note:
+            state = standing(note)
+            wanted = set(records[object_id]) & state.hidden.keys() & note.lines.keys()
+            time = max(now_ms, state.latest + 1)
+            line = codec.encode(Restoration(tuple(sorted(wanted)), reason, time))
+            return codec.union([note, Note({line.id: line})]) if wanted else note
+
+        count = len({id_ for ids in records.values() for id_ in ids})
+        return self._change(
+            tuple(records), add, f"gitbench: restore {count} run{'s' * (count != 1)}"
+        )
 
     def set_baseline(self, name: str, commit: str | None, now_ms: int) -> None:
         """Name a commit as a baseline, or unset the name with None.
@@ -229,7 +309,7 @@ class Notes:
             changes = {}
             for object_id in objects:
                 note = self._note_in(tree, object_id) if tree else Note()
-                grown = change(object_id, note)
+                grown = settle(change(object_id, note))
                 if grown != note:
                     changes[object_id] = grown
             if not changes:
@@ -245,6 +325,29 @@ class Notes:
         return warnings
 
     # ------------------------------------------------------------ union
+
+    def gained(self, before: str | None, after: str | None) -> Gain:
+        """What the notes commit `after` holds beyond `before`; either may be None,
+        which holds nothing.  The cost follows the difference."""
+        if after is None or before == after:
+            return Gain()
+        there = self._tree(after)
+        here = self._tree(before) if before else None
+        objects = (
+            differing(self.repository, here, there)
+            if here
+            else sorted({id_ for id_, _ in walk(self.repository, there, "")})
+        )
+        commits, kinds, size = 0, [], 0
+        for object_id in objects:
+            known = self._note_in(here, object_id).lines if here else {}
+            lines = self._note_in(there, object_id).lines.values()
+            fresh = [line for line in lines if line.id not in known]
+            commits += bool(fresh)
+            kinds += [line.kind for line in fresh]
+            size += sum(len(line.raw) + 1 for line in fresh)
+        runs = kinds.count("run")
+        return Gain(commits, runs, len(kinds) - runs, size)
 
     def unite(self, other: str, message: str) -> tuple[int, tuple[str, ...]]:
         """Bring all records of another notes commit into this ref.
@@ -285,39 +388,58 @@ class Notes:
             changed = 0
             theirs = self._tree(other)
             if tip is None:
-                changed = len({id_ for id_, _ in _walk(repository, theirs, "")})
+                changed = len({id_ for id_, _ in walk(repository, theirs, "")})
                 return other
             merged = repository.is_ancestor(other, tip)
             if merged and not even_if_merged:
                 return None
-            changes, they_have_all = self._differences(self._tree(tip), theirs)
-            changed = len(changes)
-            if merged and not changes:
-                return tip
-            ahead = repository.is_ancestor(tip, other)
-            if ahead and they_have_all:
-                return other
-            tree = write_notes(repository, self._tree(tip), changes)
-            parents = [tip] if merged else [other] if ahead else [tip, other]
+            ours = self._tree(tip)
+            grown, missing = self._differences(ours, theirs)
+            changed = len(grown)
+            parents = self._parents(tip, other, merged)
+            top = parents[0]
+            changes = grown if top == tip else missing
+            if len(parents) == 1 and not changes:
+                return top
+            base = ours if top == tip else theirs
+            extra = foreign_entries(repository, base, theirs if top == tip else ours)
+            tree = write_notes(repository, base, changes, extra)
             return repository.write_commit(tree, parents, message + "\n")
 
         _, warnings = repository.move_refs((self.ref, self.written_ref), build, message)
         self._by_tree = None
         return changed, warnings
 
-    def _differences(self, ours: str, theirs: str) -> tuple[dict[str, Note], bool]:
-        """The notes of `ours` that grow by what `theirs` holds, and whether `theirs`
-        alone has it all."""
-        changes = {}
-        they_have_all = True
-        for object_id in _differing(self.repository, ours, theirs):
+    def _parents(self, tip: str, other: str, merged: bool) -> list[str]:
+        """What the union of two notes commits goes on top of."""
+        if merged:
+            return [tip]
+        if self.repository.is_ancestor(tip, other):
+            return [other]
+        successor = lineage.successor(self.repository, tip, other)
+        return [tip, other] if successor is None else [successor]
+
+    def _differences(
+        self, ours: str, theirs: str
+    ) -> tuple[dict[str, Note], dict[str, Note]]:
+        """The united notes that differ from those of `ours`, and from `theirs`."""
+        grown, missing = {}, {}
+        for object_id in differing(self.repository, ours, theirs):
             note = self._note_in(ours, object_id)
             other = self._note_in(theirs, object_id)
-            grown = codec.union([note, other])
-            if grown != note:
-                changes[object_id] = grown
-            they_have_all = they_have_all and grown == other
-        return changes, they_have_all
+            united = settle(codec.union([note, other]))
+            if united != note:
+                grown[object_id] = united
+            if united != other:
+                missing[object_id] = united
+        return grown, missing
+
+
+def _retracted(run_id: str, commit: str, reason: str) -> RetractedError:
+    return RetractedError(
+        f"Run {run_id} of {commit[:12]} was retracted ({reason[:200]!r}); nothing was "
+        "recorded. --restore makes it count again."
+    )
 
 
 # ------------------------------------------------------------- one note
@@ -327,7 +449,7 @@ def read_note(note: Note, commit: str, tree: str) -> CommitRecords:
     """Decode a note: what counts for the commit, what was carried there, what
     cannot be read.  `tree` is the commit's tree, empty if it is not known."""
     runs: list[RecordedRun] = []
-    retracted: set[str] = set()
+    retracted = standing(note).hidden
     warnings = [
         f"A line of the note of {commit[:12]} is no gitbench record and was left "
         f"alone: {raw[:40].decode('utf-8', 'replace')!r}..."
@@ -341,8 +463,6 @@ def read_note(note: Note, commit: str, tree: str) -> CommitRecords:
             continue
         if isinstance(record, Run):
             runs.append(RecordedRun(line.id, record))
-        elif isinstance(record, Retraction):
-            retracted.update(record.runs)
     runs.sort(key=lambda one: (one.run.started_at, one.id))
     own: dict[str, RecordedRun] = {}
     copied = []
@@ -360,128 +480,3 @@ def read_note(note: Note, commit: str, tree: str) -> CommitRecords:
         tuple(sorted(retracted)),
         tuple(warnings),
     )
-
-
-def _refuse_retracted(note: Note, run_id: str, commit: str) -> None:
-    for line in note.lines.values():
-        if line.kind != "retract":
-            continue
-        try:
-            record = codec.decode(line)
-        except codec.CodecError:
-            continue
-        if isinstance(record, Retraction) and run_id in record.runs:
-            raise RetractedError(
-                f"Run {run_id} of {commit[:12]} was retracted "
-                f"({record.reason[:200]!r}); nothing was recorded."
-            )
-
-
-# ------------------------------------------------------------- the notes tree
-
-
-def _is_hex(name: str) -> bool:
-    return _HEX.issuperset(name)
-
-
-def _places(
-    repository: Repository, tree: str, object_id: str
-) -> Iterator[tuple[str, str]]:
-    """Every (path, blob) at which a notes tree holds a note of the object."""
-    flat = repository.tree_entry(tree, object_id)
-    if flat is not None and flat.mode != TREE:
-        yield object_id, flat.id
-    if len(object_id) > 2:
-        folder = repository.tree_entry(tree, object_id[:2])
-        if folder is not None and folder.mode == TREE:
-            for path, blob in _places(repository, folder.id, object_id[2:]):
-                yield f"{object_id[:2]}/{path}", blob
-
-
-def _walk(repository: Repository, tree: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Every (object id, blob) of a notes tree; what is no note is passed over."""
-    for entry in repository.tree(tree):
-        if not _is_hex(entry.name):
-            continue
-        if entry.mode == TREE:
-            if len(entry.name) == 2 and len(prefix) < 62:
-                yield from _walk(repository, entry.id, prefix + entry.name)
-        elif len(prefix) + len(entry.name) in (40, 64):
-            yield prefix + entry.name, entry.id
-
-
-def _differing(repository: Repository, one: str, other: str) -> list[str]:
-    """Objects whose notes may differ between two notes trees; equal sub-trees are
-    not entered, so the cost follows the difference."""
-
-    def visit(left: str, right: str, prefix: str) -> Iterator[str]:
-        sides = [{e.name: e for e in repository.tree(tree)} for tree in (left, right)]
-        for name in sides[0].keys() | sides[1].keys():
-            here, there = sides[0].get(name), sides[1].get(name)
-            if here == there or not _is_hex(name):
-                continue
-            folders = [e for e in (here, there) if e is not None and e.mode == TREE]
-            if len(folders) == 2 and len(name) == 2 and len(prefix) < 62:
-                yield from visit(folders[0].id, folders[1].id, prefix + name)
-                continue
-            for entry in folders:
-                if len(name) == 2 and len(prefix) < 62:
-                    for id_, _ in _walk(repository, entry.id, prefix + name):
-                        yield id_
-            if len(folders) < 2 and len(prefix) + len(name) in (40, 64):
-                yield prefix + name
-
-    return sorted(set(visit(one, other, "")))
-
-
-def write_notes(
-    repository: Repository, tree: str | None, notes: Mapping[str, Note]
-) -> str:
-    """A notes tree like `tree` with these notes at `ab/cdef...`, and at no other
-    path of theirs."""
-    folders: dict[str, dict[str, str]] = {}
-    for object_id, note in notes.items():
-        data = codec.format_note(note)
-        if len(data) > codec.MAX_NOTE:
-            raise NotesError(
-                f"The note of {object_id[:12]} would be {len(data) / 1e6:.0f} MB, over "
-                f"the limit of {codec.MAX_NOTE / 1e6:.0f} MB; nothing was recorded. "
-                "Record fewer values (--max-values)."
-            )
-        blob = repository.write_blob(data)
-        folders.setdefault(object_id[:2], {})[object_id[2:]] = blob
-    root: dict[str, tuple[int, str] | None] = {}
-    for folder, blobs in folders.items():
-        entry = repository.tree_entry(tree, folder) if tree else None
-        inside = entry.id if entry is not None and entry.mode == TREE else None
-        changes: dict[str, tuple[int, str] | None] = {}
-        for rest, blob in blobs.items():
-            if inside is not None:
-                _remove_deeper(repository, inside, rest, changes)
-            changes[rest] = (BLOB, blob)
-            root[folder + rest] = None
-        root[folder] = (TREE, repository.write_tree(inside, changes))
-    return repository.write_tree(tree, root)
-
-
-def _remove_deeper(
-    repository: Repository,
-    tree: str,
-    rest: str,
-    changes: dict[str, tuple[int, str] | None],
-) -> None:
-    """Note in `changes` how to take the object's note out of folders below `tree`."""
-    folder = rest[:2]
-    planned = changes.get(folder)
-    entry = repository.tree_entry(tree, folder)
-    inside = planned[1] if planned else entry.id if entry else None
-    if inside is None or (entry is not None and entry.mode != TREE) or len(rest) <= 2:
-        return
-    if folder in changes and planned is None:
-        return
-    inner: dict[str, tuple[int, str] | None] = {rest[2:]: None}
-    _remove_deeper(repository, inside, rest[2:], inner)
-    emptied = repository.write_tree(inside, inner)
-    if emptied != inside:
-        kept = repository.tree(emptied)
-        changes[folder] = (TREE, emptied) if kept else None

@@ -257,8 +257,11 @@ class Repository:
             self._shallow = frozenset(text.split())
         return self._shallow
 
-    def forget_shallow(self) -> None:
-        """Look at the clone's boundary afresh: a fetch may have moved it."""
+    def reopen(self) -> None:
+        """Look at the repository afresh: a fetch may have moved the boundary of a
+        shallow clone, which libgit2 reads once, when it opens."""
+        flags = RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
+        self._raw = pygit2.Repository(self._raw.path, flags)
         self._shallow = None
 
     def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
@@ -284,6 +287,23 @@ class Repository:
         covered = {str(p) for c in common.values() for p in c.parent_ids}
         bases = [self.commit(id_) for id_ in {str(first), *common} - covered]
         return tuple(c.id for c in sorted(bases, key=lambda c: (-c.time, c.id)))
+
+    def roots(self, tip: str, hidden: str | None = None) -> tuple[tuple[str, str], ...]:
+        """(id, message) of the ancestors of `tip` without parents, those left out
+        that `hidden` reaches.  Walks all commits between."""
+        try:
+            walker = self._raw.walk(_oid(tip), SortMode.NONE)
+            if hidden is not None:
+                walker.hide(_oid(hidden))
+            return tuple(
+                (str(one.id), one.raw_message.decode("utf-8", "replace"))
+                for one in walker
+                if not one.parent_ids
+            )
+        except (KeyError, ValueError, pygit2.GitError) as exc:
+            raise RepositoryError(
+                f"The history of {tip[:12]} cannot be read ({exc}); git fsck says more."
+            ) from exc
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether `ancestor` is `descendant` or one of its ancestors."""

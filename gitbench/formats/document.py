@@ -1,0 +1,348 @@
+"""Bytes of a result file, safely: inflated, decoded, parsed and taken apart.
+
+Owns the bounds and the errors that all readers share.  Everything here takes
+hostile input: sizes are bounded before anything is decoded, and whatever is
+wrong becomes a FormatError that says where.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from typing import Any, NoReturn
+
+from gitbench.errors import GitbenchError
+from gitbench.model import (
+    Benchmark,
+    Measurement,
+    ModelError,
+    Summary,
+    check_text,
+)
+
+MAX_BYTES = 256 * 2**20
+"""Largest result file in bytes, before and after gunzipping."""
+
+MAX_MEASUREMENTS = 100_000
+"""Most measurements of one run."""
+
+MAX_FACT = 200
+"""Longest fact about a machine in characters; longer ones are left out."""
+
+
+class FormatError(GitbenchError):
+    """A result file that cannot be read: which file, where in it, and why."""
+
+    def __init__(self, where: str, reason: str, file: str | None = None) -> None:
+        self.where = where
+        self.reason = reason
+        self.file = file
+        parts = [_printable(part) for part in (file, where) if part]
+        super().__init__(": ".join([*parts, reason]))
+
+    def in_file(self, file: str) -> FormatError:
+        """The same error with the file's name in front."""
+        return FormatError(self.where, self.reason, file)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)
+
+
+def quoted(text: object, limit: int = 80) -> str:
+    """Foreign text for an error message: bounded, in quotes, one line."""
+    whole = str(text)
+    return ascii(whole[:limit]) + ("..." if len(whole) > limit else "")
+
+
+# ------------------------------------------------------------------ bytes to text
+
+
+def inflate(data: bytes) -> bytes:
+    """`data`, gunzipped if it is gzip (any number of members), at most MAX_BYTES."""
+    _check_size(len(data))
+    if data[:2] != b"\x1f\x8b":
+        return data
+    pieces: list[bytes] = []
+    total = 0
+    rest = data
+    # Each member copies the rest, so their number is bounded too.
+    while rest[:2] == b"\x1f\x8b" and len(pieces) < 100:
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            piece = stream.decompress(rest, MAX_BYTES + 1 - total)
+        except zlib.error as exc:
+            raise FormatError("gzip data", f"it is damaged ({exc}).") from exc
+        total += len(piece)
+        _check_size(total)
+        if not stream.eof:
+            raise FormatError("gzip data", "it ends too early; the file is cut off.")
+        pieces.append(piece)
+        # gzip pads with zeros on some media, as gunzip itself allows.
+        rest = stream.unused_data.lstrip(b"\0")
+    if rest:
+        raise FormatError(
+            "gzip data", "something that is not gzip, or too many parts, follow it."
+        )
+    return b"".join(pieces)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise FormatError(
+            "",
+            f"it is larger than {MAX_BYTES >> 20} MiB; split it, or keep fewer values.",
+        )
+
+
+def decode(data: bytes) -> str:
+    """`data` as text: UTF-8, or UTF-16 with a byte order mark (PowerShell's `>`)."""
+    encoding = "utf-8"
+    if data[:3] == b"\xef\xbb\xbf":
+        encoding = "utf-8-sig"
+    elif data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as exc:
+        raise FormatError(
+            f"byte {exc.start:,}", f"it is not valid {encoding.upper()} text."
+        ) from exc
+    if not text.strip():
+        raise FormatError("", "it is empty; the benchmark may not have run.")
+    return text
+
+
+# ------------------------------------------------------------------ text to JSON
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise FormatError(
+                    f"key {quoted(key)}", "it stands twice in one JSON object."
+                )
+            seen.add(key)
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+
+
+def _parse(text: str, at: int) -> tuple[Any, int]:
+    """The JSON value at `at`, and where it ends."""
+    try:
+        return _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as exc:
+        cut = exc.pos >= len(text.rstrip()) or exc.msg.startswith("Unterminated")
+        raise FormatError(
+            f"line {exc.lineno}, column {exc.colno}",
+            "the JSON ends too early; the file is cut off."
+            if cut
+            else f"it is not valid JSON ({exc.msg}).",
+        ) from exc
+    except RecursionError:
+        raise FormatError("", "its JSON is nested too deeply.") from None
+    except ValueError as exc:
+        # Python refuses to convert integers of more than 4,300 digits.
+        raise FormatError(
+            "", "it holds an integer of thousands of digits, which is no result."
+        ) from exc
+
+
+def parse_json(text: str) -> list[Any]:
+    """The JSON values of `text`, one after the other (JSON Lines, or laid out).
+
+    NaN and Infinity, which are no JSON but which tools write, are let through
+    here and refused by `number` where they would be a result.
+    """
+    values = []
+    at = _blank(text, 0)
+    while at < len(text):
+        value, end = _parse(text, at)
+        values.append(value)
+        at = _blank(text, end)
+        if at == end < len(text):
+            row = text.count("\n", 0, end) + 1
+            column = end - text.rfind("\n", 0, end)
+            raise FormatError(
+                f"line {row}, column {column}", "something follows the JSON value."
+            )
+    return values
+
+
+def _blank(text: str, at: int) -> int:
+    """The first place from `at` that is no blank."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+# ------------------------------------------------------------------ typed access
+
+
+def fail(where: str, wanted: str, value: object) -> NoReturn:
+    """Raise that the value at `where` is not what was `wanted`."""
+    kinds: dict[type, str] = {
+        dict: "an object",
+        list: "an array",
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    raise FormatError(
+        where, f"it must be {wanted}, but it is {kinds.get(type(value), 'unknown')}."
+    )
+
+
+def get_object(value: object, where: str) -> dict[str, Any]:
+    """`value` if it is an object."""
+    return value if isinstance(value, dict) else fail(where, "an object", value)
+
+
+def get_list(value: object, where: str) -> list[Any]:
+    """`value` if it is an array."""
+    return value if isinstance(value, list) else fail(where, "an array", value)
+
+
+def get_text(value: object, where: str, limit: int = 1024) -> str:
+    """`value` if it is text that can be a name: not empty, bounded, valid Unicode."""
+    if not isinstance(value, str):
+        fail(where, "text", value)
+    try:
+        return check_text("text", value, limit)
+    except ModelError as exc:
+        raise FormatError(where, str(exc)) from exc
+
+
+def member(owner: dict[str, Any], key: str, where: str) -> Any:
+    """The member `key` of an object; FormatError if it is missing or null."""
+    value = owner.get(key)
+    if value is None:
+        raise FormatError(where, f"{key!r} is missing.")
+    return value
+
+
+def number(value: object, where: str) -> float:
+    """`value` if it is a finite number."""
+    if type(value) is not float and type(value) is not int:
+        fail(where, "a number", value)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        what = "NaN" if math.isnan(result) else "infinite or beyond 1.8e308"
+        raise FormatError(where, f"it is {what}, which is no measured value.")
+    return result
+
+
+def numbers(value: object, where: str) -> tuple[float, ...]:
+    """`value` if it is an array of finite numbers; it may be empty."""
+    items = get_list(value, where)
+    # The common case, all floats, in two passes that stay in C.
+    if set(map(type, items)) <= {float} and all(map(math.isfinite, items)):
+        return tuple(items)
+    return tuple([number(item, f"{where}[{i}]") for i, item in enumerate(items)])
+
+
+def mean_with_range(stats: dict[str, Any], where: str, n: int | None) -> Summary:
+    """Summary of an object with `mean`, and perhaps `min`, `max` and `stddev`."""
+
+    def optional(key: str) -> float | None:
+        return None if stats.get(key) is None else number(stats[key], f"{where}.{key}")
+
+    mean = number(member(stats, "mean", where), f"{where}.mean")
+    try:
+        return Summary(
+            mean,
+            low=optional("min"),
+            high=optional("max"),
+            stddev=optional("stddev"),
+            n=n,
+        )
+    except ModelError as exc:
+        raise FormatError(where, str(exc)) from exc
+
+
+def whole(value: object, where: str, least: int = 0) -> int:
+    """`value` if it is an integer from `least` to 2^63 - 1."""
+    if type(value) is not int:
+        fail(where, "a whole number", value)
+    if not least <= value < 2**63:
+        raise FormatError(where, f"it must be {least} or more, and below 2^63.")
+    return value
+
+
+def timestamp(text: str, where: str) -> tuple[int, bool]:
+    """An ISO 8601 time as (milliseconds since the epoch, whether it had no zone).
+
+    A time without a zone is taken as UTC.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    try:
+        when = datetime.fromisoformat(text)
+        naive = when.tzinfo is None
+        if naive:
+            when = when.replace(tzinfo=UTC)
+        since = when - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError) as exc:
+        raise FormatError(
+            where, f"{quoted(text)} is no time such as 2026-01-02T03:04:05Z."
+        ) from exc
+    return since // timedelta(milliseconds=1), naive
+
+
+def commit_id(value: object) -> str | None:
+    """`value` in lower case if it is a full object id (40 or 64 hex), else None."""
+    if isinstance(value, str) and len(value) in (40, 64):
+        text = value.lower()
+        if not text.strip("0123456789abcdef"):
+            return text
+    return None
+
+
+def facts(**told: object) -> tuple[tuple[str, str], ...]:
+    """Facts about the machine, sorted; whatever is no short text or number is left out.
+
+    A fact only describes, so an odd one is no reason to refuse a result.
+    """
+    kept = []
+    for key, value in sorted(told.items()):
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            continue
+        if isinstance(value, int):
+            value = str(value) if 0 < value < 2**63 else ""
+        text = " ".join(value.split())
+        if text and len(text) <= MAX_FACT and text.isprintable():
+            kept.append((key, text))
+    return tuple(kept)
+
+
+def check_unique(measurements: list[Measurement], advice: str) -> None:
+    """Refuse two measurements of one benchmark and metric, and too many of them."""
+    if not measurements:
+        raise FormatError("", "it holds no benchmark result.")
+    if len(measurements) > MAX_MEASUREMENTS:
+        raise FormatError(
+            "",
+            f"it holds {len(measurements):,} measurements; the limit of one run is "
+            f"{MAX_MEASUREMENTS:,}.",
+        )
+    seen: set[tuple[Benchmark, str]] = set()
+    for one in measurements:
+        key = (one.benchmark, one.metric.name)
+        if key in seen:
+            raise FormatError(
+                f"benchmark {quoted(one.benchmark.label)}",
+                f"it stands there twice with metric {quoted(one.metric.name)}; "
+                f"{advice}.",
+            )
+        seen.add(key)
