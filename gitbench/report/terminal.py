@@ -238,7 +238,7 @@ class Terminal:
     def _sized(self, key: str, rows: Sequence[Row]) -> Column:
         title = "  verdict" if key == "verdict" else key
         most = max(_CELL_LEAST, min(_CELL_MOST, self.width // 5))
-        if key in ("verdict", "benchmark"):
+        if key in _WHOLE:
             most = self.width
         widths = [text_width(self._cell(row, key)) for row in rows]
         return Column(
@@ -268,6 +268,8 @@ class Terminal:
 
 
 _LEFT = ("verdict", "benchmark", "metric")
+_WHOLE = ("verdict", "benchmark", "change", "adjusted", "interval", "limit", "p")
+"""Columns whose cells are ours: a number is shown whole or its column given up."""
 _OPTIONAL = ("adjusted", "interval", "limit", "p")
 """Columns left out where no row has a number for them."""
 _SPARE = ("p", "limit", "interval", "base", "head", "adjusted", "metric")
