@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gitbench.errors import GitbenchError
 from gitbench.model import Run
 from gitbench.store import codec
-from gitbench.store.codec import NamedBaseline, Note, Retraction
+from gitbench.store.codec import NamedBaseline, Note, Restoration, Retraction
 from tests.factories import make_measurement, make_run
 from tests.strategies import numbers, runs
 
@@ -291,7 +291,7 @@ _plain = st.recursive(
 
 
 @settings(derandomize=True, max_examples=300, deadline=None)
-@given(st.sampled_from(["run", "retract", "baseline", "other"]), _plain)
+@given(st.sampled_from(["run", "retract", "restore", "baseline", "other"]), _plain)
 def test_a_hostile_payload_is_a_stated_error(kind: str, content: object) -> None:
     """A payload of any structure under a fitting id gives a record or a stated
     error, never anything else."""
@@ -301,7 +301,12 @@ def test_a_hostile_payload_is_a_stated_error(kind: str, content: object) -> None
         packed = msgpack.packb(content)
     except (ValueError, OverflowError):
         return
-    known = {"run": Run, "retract": Retraction, "baseline": NamedBaseline}
+    known = {
+        "run": Run,
+        "retract": Retraction,
+        "restore": Restoration,
+        "baseline": NamedBaseline,
+    }
     for record in read_all(codec.parse_note(line_of(kind, packed))):
         assert isinstance(record, known.get(kind, codec.Unknown))
 

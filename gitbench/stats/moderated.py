@@ -1,0 +1,228 @@
+"""The default procedure: a moderated t test of head against a window of sessions.
+
+All rows of one suite, testbed and metric at once.  Input is the log of each
+session's center, oriented so that greater is worse; output is what verdicts are
+made of.  `docs/explanation/statistics.md` gives the reasons and what was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gitbench.stats.rows import row_means
+from gitbench.stats.shift import MIN_ROWS, column_effects
+from gitbench.stats.step import Levels, find_levels
+from gitbench.stats.student import tail, upper_quantile
+from gitbench.stats.variance import ROUNDING, SMALL_SUITE, Prior, fit_prior, moderate
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+SUITE_PRIOR = Prior(2.0, 0.01**2)
+"""How much a whole suite moves from session to session: 1 %, worth 2 df.
+
+Three sessions of a window can lie within 0.03 % by chance, and any day would then
+be a shift."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Rows by sessions: (m, k) of the window, newest first, and (m, n) of head.
+
+    NaN where a row is absent; every row has at least one session on each side.
+    """
+
+    window: Floats
+    head: Floats
+    window_error: Floats
+    """Variance of each session's center as its own values tell it; 0 if unknown."""
+    head_error: Floats
+    head_error_df: Floats
+    """Degrees of freedom of `head_error`; 0 if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Head against the newest level of the window, one entry a row, all (m,)."""
+
+    levels: Levels
+    sessions: NDArray[np.intp]
+    """Number of head's sessions."""
+    delta: Floats
+    """Head's mean minus the newest level."""
+    delta_older: Floats
+    """The same of the level before; equal to `delta` where there is no step."""
+    base_variance: Floats
+    """Variance of one session of the window."""
+    head_variance: Floats
+    """Variance of one session of head; at least that of the window."""
+    variance: Floats
+    """Variance of `delta`; 0 where none could be estimated."""
+    df: Floats
+    p_worse: Floats
+    """One-sided p-value for worse; .5 where `variance` is 0."""
+    half_width: Floats
+    """Half of the two-sided interval at level 1 - 2 alpha."""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """What the procedure says of the rows and of the suite."""
+
+    change: Change
+    shift: Floats
+    """What head's move of the whole suite adds to each row's delta, (m,)."""
+    suite: Change | None
+    """The suite's shift as a single row; None where the suite is too small or the
+    window or head has too few sessions to test it."""
+    prior: Prior
+
+
+def compare_sessions(
+    sessions: Sessions,
+    least: Floats,
+    fitted: Bools,
+    alpha: float,
+    *,
+    small_prior: Prior = SMALL_SUITE,
+    adjust: bool = True,
+) -> Procedure:
+    """Compare all rows of one suite, testbed and metric.
+
+    `least` (m,) is the smallest step that cuts a row's window, as a difference of
+    logs; `fitted` (m,) tells which rows the shift and the prior are fitted to; with
+    `adjust` false neither is, and `small_prior` is used as it is.
+    """
+    window, head = sessions.window, sessions.head
+    offset, suite = np.zeros(len(window)), None
+    if adjust and np.count_nonzero(fitted) >= MIN_ROWS:
+        by_window, by_head = column_effects(window[fitted], head[fitted])
+        suite = _suite_change(by_window, by_head, float(np.median(least)), alpha)
+        level = float(suite.levels.center[0])
+        # A session of too few rows to tell its effect is taken as an ordinary one.
+        by_window = np.where(np.isnan(by_window), 0.0, by_window)
+        by_head = np.where(np.isnan(by_head), level, by_head)
+        offset = row_means(np.where(np.isnan(head), np.nan, by_head)) - level
+        window, head = window - by_window, head - by_head
+    levels = find_levels(window, least)
+    prior = small_prior
+    if adjust:
+        prior = fit_prior(levels.variance[fitted], levels.df[fitted], small_prior)
+    within = row_means(np.where(np.isnan(window), np.nan, sessions.window_error))
+    own = np.where(np.isnan(head), np.nan, sessions.head_error)
+    own_df = np.where(np.isnan(head), 0.0, sessions.head_error_df).sum(axis=1)
+    change = _change(levels, head, within, row_means(own), own_df, prior, alpha)
+    tested = suite is not None and suite.levels.df[0] > 0 and suite.sessions[0] > 0
+    return Procedure(change, offset, suite if tested else None, prior)
+
+
+def _suite_change(window: Floats, head: Floats, least: float, alpha: float) -> Change:
+    """The suite's own sessions as one row."""
+    levels = find_levels(window[None, :], np.array([least]))
+    nothing = np.zeros(1)
+    head = head[None, :]
+    return _change(levels, head, nothing, nothing, nothing, SUITE_PRIOR, alpha)
+
+
+def _change(
+    levels: Levels,
+    head: Floats,
+    within: Floats,
+    own: Floats,
+    own_df: Floats,
+    prior: Prior,
+    alpha: float,
+) -> Change:
+    """Test head's mean against the newest levels.
+
+    The variance of a session of the window is at least what its values tell,
+    `within`.  That of a session of head is at least as large, and at least what
+    head's values tell, `own`, and at least the scatter of head's sessions.
+    """
+    base_variance, df = moderate(levels.variance, levels.df, prior)
+    base_variance = np.maximum(base_variance, within)
+    count = np.count_nonzero(~np.isnan(head), axis=1)
+    mean = np.where(count > 0, row_means(head), levels.center)
+    squares = np.where(np.isnan(head), 0.0, (head - mean[:, None]) ** 2).sum(axis=1)
+    scatter = squares / np.maximum(count - 1, 1)
+    disagree = exceeds(scatter, count - 1.0, base_variance, df)
+    scatter = np.where(disagree, scatter, 0.0)
+    noisy = exceeds(own, own_df, base_variance, df)
+    head_variance = np.maximum(base_variance, np.maximum(own, scatter))
+    from_head = head_variance / np.maximum(count, 1)
+    from_base = base_variance / np.maximum(levels.newest, 1)
+    df = np.where(noisy, _joint_df(from_head, own_df, from_base, df), df)
+    variance = from_head + from_base
+    variance = np.where((variance > ROUNDING) & (df > 0), variance, 0.0)
+    delta = mean - levels.center
+    p_worse, half_width = _tests(delta, np.sqrt(variance), df, alpha)
+    return Change(
+        levels=levels,
+        sessions=count,
+        delta=delta,
+        delta_older=mean - levels.older,
+        base_variance=base_variance,
+        head_variance=head_variance,
+        variance=variance,
+        df=df,
+        p_worse=p_worse,
+        half_width=half_width,
+    )
+
+
+def exceeds(variance: Floats, df: Floats, other: Floats, other_df: Floats) -> Bools:
+    """Whether a variance is greater than another one by more than chance (5 %).
+
+    An F test by Paulson's normal approximation (1942): where it finds a difference,
+    the true p-value is between .045 and .053 from three `other_df` on.
+    """
+    first, second = 2 / (9 * np.maximum(df, 0.5)), 2 / (9 * np.maximum(other_df, 0.5))
+    ratio = np.cbrt(np.minimum(variance / np.maximum(other, 1e-300), 1e30))
+    distance = (1 - second) * ratio - (1 - first)
+    spread = np.sqrt(second * ratio**2 + first)
+    found: Bools = (df > 0) & (variance > other) & (distance > _NORMAL_95 * spread)
+    return found
+
+
+_NORMAL_95 = 1.6448536269514722
+
+
+def _joint_df(first: Floats, first_df: Floats, second: Floats, df: Floats) -> Floats:
+    """Degrees of freedom of a sum of two variances (Welch and Satterthwaite), not
+    above those of the second, `df`.
+
+    Where head is noisier than the window, its few values are what the test rests on.
+    With the window's degrees of freedom, unchanged rows of three processes that are
+    five times as noisy as usual raised 20 % alarms instead of 12 %.
+    """
+    largest = np.maximum(np.maximum(first, second), 1e-300)
+    first, second = first / largest, second / largest
+    spread = first**2 / np.maximum(first_df, 1) + second**2 / np.maximum(df, 1e-9)
+    joint = (first + second) ** 2 / np.maximum(spread, 1e-300)
+    return np.minimum(np.maximum(joint, 1e-3), df)
+
+
+def _tests(
+    delta: Floats, error: Floats, df: Floats, alpha: float
+) -> tuple[Floats, Floats]:
+    """One-sided p-values for worse, and half widths of the intervals."""
+    p_worse, half_width = np.full(delta.size, 0.5), np.zeros(delta.size)
+    some = error > 0
+    p_worse[some] = tail(delta[some] / error[some], df[some])
+    half_width[some] = quantiles(alpha, df[some]) * error[some]
+    return p_worse, half_width
+
+
+def quantiles(p: float, df: Floats) -> Floats:
+    """Upper t quantiles for many rows that share few degrees of freedom; 0 where
+    there are none."""
+    result = np.zeros(df.size)
+    some = df > 0
+    if some.any():
+        shared = np.array(sorted(set(df[some].tolist())))
+        found = upper_quantile(p, shared)
+        result[some] = found[np.searchsorted(shared, df[some])]
+    return result

@@ -1,0 +1,60 @@
+"""The correction for many tests is that of statsmodels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from gitbench.stats.multiple import benjamini_hochberg, rejection_level
+
+# Subnormal numbers have few digits, and lose them in another order of operations.
+P_VALUES = st.lists(
+    st.one_of(
+        st.floats(0, 1, allow_subnormal=False),
+        st.sampled_from([0.0, 0.01, 0.5, 1.0]),
+    ),
+    max_size=40,
+)
+
+
+@given(P_VALUES)
+@settings(derandomize=True, max_examples=200, deadline=None)
+def test_adjusted_p_values_agree_with_statsmodels(p: list[float]) -> None:
+    """Adjusted p-values are those of multipletests, ties and any order included."""
+    adjusted = benjamini_hochberg(p)
+    expected = multipletests(p, method="fdr_bh")[1] if p else []
+    assert np.allclose(adjusted, expected, rtol=1e-12, atol=0)
+
+
+def test_no_tests_need_no_correction() -> None:
+    """An empty family has no adjusted p-values."""
+    assert benjamini_hochberg([]).shape == (0,)
+
+
+@given(P_VALUES.filter(bool), st.sampled_from([0.01, 0.05, 0.2]))
+@settings(derandomize=True, max_examples=100, deadline=None)
+def test_rejection_level_is_what_one_more_row_needs(
+    p: list[float], alpha: float
+) -> None:
+    """A row that is not rejected would be at the level, were its p-value below it."""
+    level = rejection_level(p, alpha)
+    weakest = int(np.argmax(p))
+    if benjamini_hochberg(p)[weakest] >= alpha:
+        moved = [*p[:weakest], level * (1 - 1e-9), *p[weakest + 1 :]]
+        assert benjamini_hochberg(moved)[weakest] < alpha
+
+
+def test_rejection_level_grows_with_what_is_rejected_already() -> None:
+    """With two of four rejected, a third one needs 3/4 of alpha and no less."""
+    p = [0.0001, 0.001, 0.5, 0.6]
+    assert rejection_level(p, 0.05) == pytest.approx(0.0375)
+    assert benjamini_hochberg([*p[:3], 0.0374])[3] < 0.05
+    assert benjamini_hochberg([*p[:3], 0.0376])[3] > 0.05
+
+
+def test_rejection_level_of_no_rows() -> None:
+    """With nothing to test, a single row would be tested at alpha."""
+    assert rejection_level([], 0.05) == pytest.approx(0.05)
