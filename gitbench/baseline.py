@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from gitbench.errors import GitbenchError
 from gitbench.model import (
@@ -21,8 +22,12 @@ from gitbench.model import (
     Run,
     Testbed,
 )
+from gitbench.sessions import group_sessions
 from gitbench.store.notes import Notes
 from gitbench.store.repository import Commit, Repository
+
+if TYPE_CHECKING:
+    from gitbench.store.provenance import Trust
 
 NAMED = "baseline:"
 _PULL_REFS = ("refs/pull/", "refs/remotes/pull/")
@@ -174,18 +179,32 @@ def find_sides(
     start: Start,
     head: str,
     limits: Limits,
+    trust: Trust | None = None,
 ) -> tuple[GroupSides, ...]:
     """Head's runs by suite and testbed, each with its baseline.
 
-    Raises `NothingRecordedError` if head has no runs at all.
+    With `trust`, runs that it does not accept are passed over, and it remembers
+    them.  Raises `NothingRecordedError` if head has no runs at all.
     """
-    reader = Reader(repository, notes, head)
+    reach = limits.max_distance + limits.window_distance
+    notes.prefetch(
+        commit.id
+        for begin in (head, *start.commits)
+        for commit in islice(repository.first_parents(begin), reach)
+    )
+    reader = Reader(repository, notes, head, trust)
     head_commit = repository.commit(head)
     runs, stand_in = reader.head_runs(head_commit)
+    if not runs and trust is not None and trust.left_out:
+        raise NothingRecordedError(
+            f"Nothing that counts is recorded for {head[:12]} "
+            f"({head_commit.subject[:60]!r}): {trust.summary()}. See: gitbench verify "
+            f"{head[:12]}"
+        )
     if not runs:
         raise NothingRecordedError(
             f"Nothing is recorded for {head[:12]} ({head_commit.subject[:60]!r}); run "
-            "the benchmarks there and record them: gitbench record RESULTS"
+            "the benchmarks there and record them with gitbench record."
         )
     groups: dict[tuple[str, str], list[RecordedRun]] = {}
     for one in runs:
@@ -200,7 +219,14 @@ def find_sides(
 class Reader:
     """Reads the runs of commits on the walk once each, stand-ins included."""
 
-    def __init__(self, repository: Repository, notes: Notes, head: str) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        notes: Notes,
+        head: str,
+        trust: Trust | None = None,
+    ) -> None:
+        self.trust = trust
         self.repository = repository
         self.notes = notes
         self.head = head
@@ -237,7 +263,11 @@ class Reader:
         return (), None
 
     def _own(self, commit: str) -> tuple[RecordedRun, ...]:
-        records = self.notes.records(commit)
+        trust = self.trust
+        accepts = None if trust is None else trust.accepts
+        records = self.notes.records(commit, accepts)
+        if trust is not None:
+            trust.leave_out(records.refused)
         self.warnings += [w for w in records.warnings if w not in self.warnings]
         return records.runs
 
@@ -286,7 +316,9 @@ def _group(
         _refuse_shallow(reader.repository, begin, limits.max_distance)
     return replace(
         sides,
-        reason=_why_none(latest.suite, latest.testbed, start, limits, seen_other),
+        reason=_why_none(
+            latest.suite, latest.testbed, start, limits, seen_other, reader.trust
+        ),
         warnings=(*warnings, *reader.warnings),
     )
 
@@ -327,7 +359,7 @@ class Walk:
                 if runs:
                     found = found or commit
                     window.append(CommitRuns(commit.id, runs, distance, stand_in))
-                    sessions += count_sessions(runs)
+                    sessions += len(group_sessions([one.run for one in runs]))
                     if sessions >= self.limits.window:
                         break
             if found and commit.id in repository.shallow:
@@ -360,24 +392,6 @@ class Walk:
         return tuple(fitting), stand_in
 
 
-def count_sessions(runs: Sequence[RecordedRun]) -> int:
-    """Sessions among the runs of one commit, to know when the window is full.
-
-    The same words as compare's own grouping: a session id, a CI job attempt, or
-    ten minutes on one testbed; where in doubt this counts fewer, so that the window
-    reaches further back rather than ends early.
-    """
-    known = {one.run.session or (one.run.ci and one.run.ci.job) for one in runs}
-    known.discard(None)
-    loose = sorted(
-        one.run.started_at
-        for one in runs
-        if not one.run.session and not (one.run.ci and one.run.ci.job)
-    )
-    gaps = sum(1 for a, b in pairwise(loose) if b - a > 600_000)
-    return max(1, len(known) + (gaps + 1 if loose else 0))
-
-
 def _refuse_shallow(repository: Repository, begin: str, max_distance: int) -> None:
     """Raise if the walk for a baseline ended at a shallow clone's boundary."""
     if not repository.shallow:
@@ -398,7 +412,12 @@ def _shallow_error(repository: Repository, at: str) -> ShallowError:
 
 
 def _why_none(
-    suite: str, testbed: Testbed, start: Start, limits: Limits, others: set[str]
+    suite: str,
+    testbed: Testbed,
+    start: Start,
+    limits: Limits,
+    others: set[str],
+    trust: Trust | None,
 ) -> str:
     reason = (
         f"No results of suite {suite!r} on testbed {testbed.name!r} are recorded for "
@@ -407,4 +426,7 @@ def _why_none(
     if others:
         names = ", ".join(sorted(others)[:3])
         reason += f" There are some of another testbed ({names})."
+    left_out = trust.summary() if trust is not None else None
+    if left_out is not None:
+        reason += f" {left_out}."
     return reason

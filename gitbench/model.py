@@ -158,6 +158,26 @@ class Summary:
             raise ModelError(f"The summary's n is {self.n}; it must be 1 or more.")
 
 
+def _normal_values(values: tuple[float, ...], where: str) -> tuple[float, ...]:
+    """Values as finite floats; `where` is for messages.
+
+    float() + 0.0 turns integers into floats and -0.0 into 0.0, so that equal values
+    have equal bytes and thus equal ids.  Most lists need none of it.
+    """
+    if not values:
+        raise ModelError(f"A process of {where} has no values.")
+    if (
+        set(map(type, values)) == {float}
+        and math.isfinite(sum(values))
+        and 0.0 not in values
+    ):
+        return tuple(values)
+    for value in values:
+        if not math.isfinite(value):
+            raise ModelError(f"A value of {where} is {value}, not a number.")
+    return tuple([float(value) + 0.0 for value in values])
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One metric of one benchmark in one run.
@@ -181,16 +201,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         where = f"{self.benchmark.label[:120]!r}, metric {self.metric.name[:80]!r}"
-        normal = []
-        for values in self.processes:
-            if not values:
-                raise ModelError(f"A process of {where} has no values.")
-            for value in values:
-                if not math.isfinite(value):
-                    raise ModelError(f"A value of {where} is {value}, not a number.")
-            # float() + 0.0 turns integers into floats and -0.0 into 0.0, so that
-            # equal values have equal bytes and thus equal ids.
-            normal.append(tuple([float(value) + 0.0 for value in values]))
+        normal = [_normal_values(values, where) for values in self.processes]
         object.__setattr__(self, "processes", tuple(normal))
         if (self.passes is None) != (self.trials is None):
             raise ModelError(f"{where}: passes and trials go together.")

@@ -123,10 +123,11 @@ class Project:
 
     def results(self, values: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
         """One run in gitbench's own JSON."""
+        day, hour = divmod(self.runs, 24)
         return {
             "schema": "gitbench/run/1",
             "suite": "unit",
-            "started_at": f"2026-01-{1 + self.runs // 24:02}T{self.runs % 24:02}:00:00Z",
+            "started_at": f"2026-01-{1 + day:02}T{hour:02}:00:00Z",
             "testbed": {"name": "ci-large", "facts": {"cpu": "Test CPU"}},
             **fields,
             "measurements": [

@@ -17,7 +17,7 @@ from gitbench.stats import gross
 from gitbench.stats.moderated import Change, Procedure, Sessions, compare_sessions
 from gitbench.stats.multiple import benjamini_hochberg, rejection_level
 from gitbench.stats.power import detectable, sessions_needed
-from gitbench.stats.rows import first_present, row_means
+from gitbench.stats.rows import first_present, median_of, row_means
 from gitbench.stats.shift import MIN_ROWS
 from gitbench.stats.variance import NO_PRIOR, SMALL_SUITE
 
@@ -168,7 +168,7 @@ def _family(
         fitted=int(np.count_nonzero(fitted)),
         single_values=_count_single(sessions, strong),
         scale=scale,
-        suite_limit=float(np.median(threshold[fitted])),
+        suite_limit=median_of(threshold[fitted]),
         suite_accepted=_accepted([limits[place] for place in np.flatnonzero(fitted)]),
     )
 

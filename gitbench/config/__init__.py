@@ -73,6 +73,9 @@ class Config:
     fail_on: tuple[Verdict, ...] = (Verdict.REGRESSED, Verdict.FAILED)
     on_no_baseline: str = "fail"
     weak: str = "gross"
+    trusted: str = "any"
+    """Whose runs count: `any`, `signed` (those with a good signature), or
+    `signed-baseline` (the same, but head's own count unsigned)."""
     default_suite: str = "default"
     """Suite of results that name none."""
     suites: tuple[Suite, ...] = ()
@@ -486,6 +489,7 @@ TOP_KEYS: dict[str, Reader] = {
     "fail_on": _fail_on,
     "on_no_baseline": values.choice("fail", "pass"),
     "weak": values.choice("gross", "never"),
+    "trusted": values.choice("any", "signed", "signed-baseline"),
     "default_suite": values.name,
     "suite": _suites,
     "testbed": _section(TESTBED_KEYS),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gitbench.stats.rows import row_means
+from gitbench.stats.rows import median_of, row_means
 from gitbench.stats.shift import MIN_ROWS, column_effects
 from gitbench.stats.step import Levels, find_levels
 from gitbench.stats.student import tail, upper_quantile
@@ -100,7 +100,7 @@ def compare_sessions(
     offset, suite = np.zeros(len(window)), None
     if adjust and np.count_nonzero(fitted) >= MIN_ROWS:
         by_window, by_head = column_effects(window[fitted], head[fitted])
-        suite = _suite_change(by_window, by_head, float(np.median(least)), alpha)
+        suite = _suite_change(by_window, by_head, median_of(least), alpha)
         level = float(suite.levels.center[0])
         # A session of too few rows to tell its effect is taken as an ordinary one.
         by_window = np.where(np.isnan(by_window), 0.0, by_window)

@@ -41,3 +41,11 @@ def median(x: Floats, axis: int) -> Floats:
     high = np.take_along_axis(ordered, np.minimum(count // 2, x.shape[axis] - 1), axis)
     # Halves of a sum could overflow; equal middles must give exactly themselves.
     return np.squeeze(low + (high - low) / 2, axis=axis)
+
+
+def median_of(numbers: Floats) -> float:
+    """Median of a vector of at least one number; `np.median` would load numpy.ma,
+    6 ms of a hook that takes 90."""
+    ordered = np.sort(numbers)
+    low, high = ordered[(ordered.size - 1) // 2], ordered[ordered.size // 2]
+    return float(low + (high - low) / 2)

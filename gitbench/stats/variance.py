@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gitbench.stats.rows import median_of
+
 Floats = NDArray[np.float64]
 
 MIN_ROWS = 10
@@ -91,7 +93,7 @@ def _profile(logs: Floats, df: Floats, grid: Floats) -> tuple[Floats, Floats]:
     both = half + half_grid
     # log of d s2 / (g s0): its logistic is the weight of the row's own variance.
     start = (logs + np.log(df))[:, None] - np.log(grid)
-    center = np.full(grid.size, np.median(logs))
+    center = np.full(grid.size, median_of(logs))
     for _ in range(60):
         weight = 1 / (1 + np.exp(np.clip(center - start, -700, 700)))
         slope = np.sum(both * weight - half, axis=0)

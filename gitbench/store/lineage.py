@@ -69,12 +69,12 @@ def successor(repository: Repository, ours: str, theirs: str) -> str | None:
     own = compactions(repository, ours, hidden=theirs)
     if not new and not own:
         return None
-    if not new or (own and _covers(own, new)):
+    if not new or (own and covers(own, new)):
         return ours
     return theirs
 
 
-def _covers(
+def covers(
     later: dict[str, frozenset[str]], earlier: dict[str, frozenset[str]]
 ) -> bool:
     """Whether the later compactions name all the earlier ones."""

@@ -7,13 +7,20 @@ trees are written here.  A write is blob, sub-tree, tree, commit, then the ref.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from gitbench.errors import GitbenchError
 from gitbench.model import RecordedRun, Run
 from gitbench.store import codec, lineage
-from gitbench.store.codec import NamedBaseline, Note, Restoration, Retraction
+from gitbench.store.codec import (
+    NamedBaseline,
+    Note,
+    Restoration,
+    Retraction,
+    Signature,
+)
 from gitbench.store.repository import Repository, RepositoryError
 from gitbench.store.standing import settle, standing
 from gitbench.store.tree import (
@@ -28,8 +35,17 @@ from gitbench.store.tree import (
 DEFAULT_NAME = "gitbench"
 
 
+Accepts = Callable[[str, Note], frozenset[str]]
+"""Commit and note -> ids of the runs that may count."""
+
+
 class RetractedError(NotesError):
     """Somebody retracted the run that is to be recorded."""
+
+
+def tracking_ref(remote: str, name: str) -> str:
+    """Where the remote's notes are kept: outside refs/notes, ours alone."""
+    return f"refs/gitbench/remotes/{remote}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,8 @@ class CommitRecords:
     retracted: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     """Lines that could not be read, by name."""
+    refused: tuple[str, ...] = ()
+    """Ids of runs that would be among `runs` but for whoever reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +75,7 @@ class Written:
     """Ids of records that were already there, themselves or by their origin."""
     warnings: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
-    """Ids of records that had been retracted and count again."""
+    """Ids of those given that were retracted, they or their origin, and count again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,18 @@ class Gain:
     size: int = 0
     """Bytes of these records as lines."""
 
+    def __add__(self, other: Gain) -> Gain:
+        """Both; a commit that gained twice counts twice."""
+        return Gain(
+            self.commits + other.commits,
+            self.runs + other.runs,
+            self.others + other.others,
+            self.size + other.size,
+        )
+
+
+NOTHING = Gain()
+
 
 class Notes:
     """All records of one notes ref of a repository."""
@@ -84,6 +114,9 @@ class Notes:
         """Follows every write of ours: what it holds and the notes ref lacks was
         thrown away by somebody and is brought back."""
         self._by_tree: dict[str, tuple[str, ...]] | None = None
+        self.tree_lookup: Callable[[str], tuple[str, ...] | None] | None = None
+        """A quicker way to what `commits_of_tree` answers; None from it means that
+        it cannot tell."""
 
     # ------------------------------------------------------------ reading
 
@@ -91,15 +124,24 @@ class Notes:
         """Whether anything was ever recorded or fetched under this name."""
         return self.repository.ref(self.ref) is not None
 
+    def knows(self, remote: str) -> bool:
+        """Whether the remote's notes were ever fetched into this clone."""
+        return self.repository.ref(tracking_ref(remote, self.name)) is not None
+
     def note(self, object_id: str) -> Note:
         """The records on one object, all fan-outs united; empty if none."""
         tip = self.repository.ref(self.ref)
         if tip is None:
             return Note()
-        return self._note_in(self.repository.commit_tree(tip), object_id)
+        return self.note_in(self.repository.commit_tree(tip), object_id)
 
-    def _note_in(self, tree: str, object_id: str) -> Note:
+    def note_in(self, tree: str, object_id: str) -> Note:
+        """The records that a notes tree holds on one object."""
         blobs = [blob for _, blob in places(self.repository, tree, object_id)]
+        return self.note_of(object_id, blobs)
+
+    def note_of(self, object_id: str, blobs: Iterable[str]) -> Note:
+        """The records of an object whose notes stand in `blobs`."""
         return codec.union(self._parse(object_id, blob) for blob in blobs)
 
     def _parse(self, object_id: str, blob: str) -> Note:
@@ -111,8 +153,23 @@ class Notes:
             )
         return codec.parse_note(self.repository.blob(blob))
 
-    def records(self, commit: str) -> CommitRecords:
-        """The runs on a commit, decoded, retractions applied."""
+    def prefetch(self, objects: Iterable[str], *trees: str) -> None:
+        """Bring the notes of many objects, where a partial clone lacks them, in one
+        fetch; from the notes trees given, or from the current one."""
+        tip = self.repository.ref(self.ref)
+        if not self.repository.promisors or not (trees or tip):
+            return
+        found = trees or (self._tree(tip or ""),)
+        self.repository.bring(
+            blob
+            for object_id in objects
+            for tree in found
+            for _, blob in places(self.repository, tree, object_id)
+        )
+
+    def records(self, commit: str, accepts: Accepts | None = None) -> CommitRecords:
+        """The runs on a commit, decoded, retractions applied; only those that
+        `accepts` lets through, if it is given."""
         note = self.note(commit)
         if not note.lines and not note.damaged:
             return CommitRecords(commit)
@@ -120,7 +177,8 @@ class Notes:
             tree = self.repository.commit(commit).tree
         except GitbenchError:
             tree = ""
-        return read_note(note, commit, tree)
+        accepted = None if accepts is None else accepts(commit, note)
+        return read_note(note, commit, tree, accepted)
 
     def annotated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every annotated object with its blobs, in the order of their ids."""
@@ -143,6 +201,9 @@ class Notes:
         the words of their lines are scanned, which decodes nothing.
         """
         if self._by_tree is None:
+            found = self.tree_lookup(tree) if self.tree_lookup else None
+            if found is not None:
+                return found
             self._by_tree = self._index_trees()
         return self._by_tree.get(tree, ())
 
@@ -182,9 +243,13 @@ class Notes:
     # ------------------------------------------------------------ writing
 
     def record(
-        self, runs: Mapping[str, Iterable[Run]], restore_ms: int | None = None
+        self,
+        runs: Mapping[str, Iterable[Run]],
+        restore_ms: int | None = None,
+        signatures: Mapping[str, Iterable[Signature]] | None = None,
     ) -> Written:
-        """Add runs to the notes of their commits, in one notes commit.
+        """Add runs, and signatures over them, to the notes of their commits, in one
+        notes commit.
 
         A run whose origin is already there is known and changes nothing.
         Raises `RetractedError` for a run that was retracted, unless `restore_ms`
@@ -199,7 +264,8 @@ class Notes:
         restored: list[str] = []
 
         def add(commit: str, note: Note) -> Note:
-            fresh: dict[str, codec.Line] = {}
+            signs = map(codec.encode, (signatures or {}).get(commit, ()))
+            fresh = {line.id: line for line in signs}
             state = standing(note)
             # Those in force first: of equal origins they decide what is known.
             ordered = sorted(
@@ -215,10 +281,10 @@ class Notes:
                     if restore_ms is None:
                         raise _retracted(id_, commit, state.hidden[id_])
                     back.append(id_)
+                    restored.append(line.id)
                 else:
                     (added if twin is None else known).append(id_)
             if restore_ms is not None and back:
-                restored.extend(back)
                 time = max(restore_ms, state.latest + 1)
                 line = codec.encode(Restoration(tuple(back), "recorded again", time))
                 fresh[line.id] = line
@@ -308,7 +374,7 @@ class Notes:
             tree = self._tree(tip) if tip else None
             changes = {}
             for object_id in objects:
-                note = self._note_in(tree, object_id) if tree else Note()
+                note = self.note_in(tree, object_id) if tree else Note()
                 grown = settle(change(object_id, note))
                 if grown != note:
                     changes[object_id] = grown
@@ -324,6 +390,26 @@ class Notes:
         self._by_tree = None
         return warnings
 
+    def rewrite(
+        self, changes_of: Callable[[str], Mapping[str, Note]], message: str
+    ) -> int:
+        """Write the notes that `changes_of` makes of a notes tree, each at the one
+        place where it belongs; returns how many there were."""
+        count = 0
+
+        def build(tip: str | None) -> str | None:
+            nonlocal count
+            changes = changes_of(self._tree(tip)) if tip else {}
+            count = len(changes)
+            if tip is None or not changes:
+                return None
+            tree = write_notes(self.repository, self._tree(tip), changes)
+            return self.repository.write_commit(tree, [tip], message + "\n")
+
+        self.repository.move_refs((self.ref, self.written_ref), build, message)
+        self._by_tree = None
+        return count
+
     # ------------------------------------------------------------ union
 
     def gained(self, before: str | None, after: str | None) -> Gain:
@@ -338,10 +424,11 @@ class Notes:
             if here
             else sorted({id_ for id_, _ in walk(self.repository, there, "")})
         )
+        self.prefetch(objects, *filter(None, (here, there)))
         commits, kinds, size = 0, [], 0
         for object_id in objects:
-            known = self._note_in(here, object_id).lines if here else {}
-            lines = self._note_in(there, object_id).lines.values()
+            known = self.note_in(here, object_id).lines if here else {}
+            lines = self.note_in(there, object_id).lines.values()
             fresh = [line for line in lines if line.id not in known]
             commits += bool(fresh)
             kinds += [line.kind for line in fresh]
@@ -356,6 +443,37 @@ class Notes:
         Returns the number of commits whose notes changed, and warnings.
         """
         return self._unite(other, message, even_if_merged=False)
+
+    def outgoing(self, remote: str | None) -> str | None:
+        """The commit that gives a remote whose notes commit is `remote` all that is
+        here, without force; None if it has it all.
+
+        Where only one of the two histories was compacted, that is our content on
+        top of theirs, so that neither history gets into the other.
+        """
+        tip = self.repository.ref(self.ref)
+        if tip is None or remote is None:
+            return tip
+        if self._tree(tip) == self._tree(remote):
+            return None
+        if self.repository.is_ancestor(remote, tip):
+            return tip
+        message = "gitbench: share results\n"
+        return self.repository.write_commit(self._tree(tip), [remote], message)
+
+    def unite_fetched(self, remotes: Iterable[str]) -> tuple[str, ...]:
+        """Unite what a plain `git fetch` left in the tracking refs.  Costs a look at
+        a ref or two while nothing is new."""
+        warnings: tuple[str, ...] = ()
+        for remote in remotes:
+            other = self.repository.ref(tracking_ref(remote, self.name))
+            tip = self.repository.ref(self.ref)
+            if other is None or other == tip:
+                continue
+            if tip is None or self._tree(tip) != self._tree(other):
+                message = f"gitbench: unite what was fetched from {remote}"
+                warnings += self.unite(other, message)[1]
+        return warnings
 
     def bring_back(self) -> tuple[str, ...]:
         """Unite what was written here and somebody threw away (a forced fetch over
@@ -394,13 +512,13 @@ class Notes:
             if merged and not even_if_merged:
                 return None
             ours = self._tree(tip)
-            grown, missing = self._differences(ours, theirs)
-            changed = len(grown)
+            grown, missing, changed = self._differences(ours, theirs)
             parents = self._parents(tip, other, merged)
             top = parents[0]
             changes = grown if top == tip else missing
             if len(parents) == 1 and not changes:
-                return top
+                # To bring back what was written, that ref has to follow.
+                return None if top == tip and not even_if_merged else top
             base = ours if top == tip else theirs
             extra = foreign_entries(repository, base, theirs if top == tip else ours)
             tree = write_notes(repository, base, changes, extra)
@@ -421,18 +539,26 @@ class Notes:
 
     def _differences(
         self, ours: str, theirs: str
-    ) -> tuple[dict[str, Note], dict[str, Note]]:
-        """The united notes that differ from those of `ours`, and from `theirs`."""
-        grown, missing = {}, {}
-        for object_id in differing(self.repository, ours, theirs):
-            note = self._note_in(ours, object_id)
-            other = self._note_in(theirs, object_id)
+    ) -> tuple[dict[str, Note], dict[str, Note], int]:
+        """The united notes that differ from those of `ours`, and from `theirs`, and
+        how many hold more than ours."""
+        grown, missing, more = {}, {}, 0
+        objects = differing(self.repository, ours, theirs)
+        self.prefetch(objects, ours, theirs)
+        for object_id in objects:
+            note = self.note_in(ours, object_id)
+            other = self.note_in(theirs, object_id)
             united = settle(codec.union([note, other]))
             if united != note:
                 grown[object_id] = united
+                # One may differ only by what was erased.
+                more += bool(
+                    united.lines.keys() - note.lines.keys()
+                    or united.damaged - note.damaged
+                )
             if united != other:
                 missing[object_id] = united
-        return grown, missing
+        return grown, missing, more
 
 
 def _retracted(run_id: str, commit: str, reason: str) -> RetractedError:
@@ -445,38 +571,97 @@ def _retracted(run_id: str, commit: str, reason: str) -> RetractedError:
 # ------------------------------------------------------------- one note
 
 
-def read_note(note: Note, commit: str, tree: str) -> CommitRecords:
+def read_note(
+    note: Note, commit: str, tree: str, accepted: frozenset[str] | None = None
+) -> CommitRecords:
     """Decode a note: what counts for the commit, what was carried there, what
-    cannot be read.  `tree` is the commit's tree, empty if it is not known."""
+    cannot be read.  `tree` is the commit's tree, empty if it is not known; of runs
+    that are not among the `accepted` ids none counts."""
     runs: list[RecordedRun] = []
     retracted = standing(note).hidden
-    warnings = [
-        f"A line of the note of {commit[:12]} is no gitbench record and was left "
-        f"alone: {raw[:40].decode('utf-8', 'replace')!r}..."
-        for raw in sorted(note.damaged)
-    ]
+    warnings = foreign_lines(note, commit)
     for line in note.lines.values():
         try:
             record = codec.decode(line)
         except codec.CodecError as exc:
-            warnings.append(f"A line of the note of {commit[:12]} is damaged: {exc}")
+            warnings.append(damaged_line(commit, str(exc)))
             continue
         if isinstance(record, Run):
             runs.append(RecordedRun(line.id, record))
-    runs.sort(key=lambda one: (one.run.started_at, one.id))
-    own: dict[str, RecordedRun] = {}
+    own, copied = which_count(runs, retracted, commit, tree)
+    refused: list[str] = []
+    if accepted is not None:
+        known = [one for one in runs if one.id in accepted]
+        others = [one for one in runs if one.id not in accepted]
+        own, _ = which_count(known, retracted, commit, tree)
+        origins = {one.run.origin for one in own}
+        rest, _ = which_count(others, retracted, commit, tree)
+        refused = [one.id for one in rest if one.run.origin not in origins]
+    return CommitRecords(
+        commit,
+        own,
+        copied,
+        tuple(sorted(retracted)),
+        tuple(warnings),
+        tuple(refused),
+    )
+
+
+def foreign_lines(note: Note, commit: str) -> list[str]:
+    """A warning for each line that is no record at all."""
+    return [
+        f"A line of the note of {commit[:12]} is no gitbench record and was left "
+        f"alone: {raw[:40].decode('utf-8', 'replace')!r}..."
+        for raw in sorted(note.damaged)
+    ]
+
+
+def damaged_line(commit: str, reason: str) -> str:
+    """The warning for a record that cannot be decoded."""
+    return f"A line of the note of {commit[:12]} is damaged: {reason}"
+
+
+class Identified(Protocol):
+    """What decides whether a run counts."""
+
+    @property
+    def started_at(self) -> int: ...
+    @property
+    def commit(self) -> str: ...
+    @property
+    def tree(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+
+
+class Countable(Protocol):
+    """A run with its id."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def run(self) -> Identified: ...
+
+
+C = TypeVar("C", bound=Countable)
+
+
+def which_count(
+    runs: Iterable[C], hidden: Container[str], commit: str, tree: str
+) -> tuple[tuple[C, ...], tuple[C, ...]]:
+    """Of the runs in a commit's note those that count for it, and those that were
+    carried there from another commit and tree; both newest first.
+
+    Hidden (retracted) ones are left out.  Equal origins count once: the earliest,
+    of equal times the one with the smaller id.
+    """
+    own: dict[str, C] = {}
     copied = []
-    for one in runs:
-        if one.id in retracted:
+    for one in sorted(runs, key=lambda one: (one.run.started_at, one.id)):
+        if one.id in hidden:
             continue
         if one.run.commit == commit or (tree and one.run.tree == tree):
             own.setdefault(one.run.origin, one)
         else:
             copied.append(one)
-    return CommitRecords(
-        commit,
-        tuple(reversed(own.values())),
-        tuple(reversed(copied)),
-        tuple(sorted(retracted)),
-        tuple(warnings),
-    )
+    return tuple(reversed(own.values())), tuple(reversed(copied))

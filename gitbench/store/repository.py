@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,19 @@ import pygit2
 from pygit2.enums import FileMode, FileStatus, RepositoryOpenFlag, SortMode
 
 from gitbench.errors import GitbenchError
+from gitbench.store.promisor import fetch_objects
 
 BLOB = int(FileMode.BLOB)
 TREE = int(FileMode.TREE)
 
+KEPT_TREES = 600
+"""Trees that stay in memory: both sides of a union with all their folders."""
+
 FALLBACK_IDENTITY = ("gitbench", "gitbench@localhost")
 """Used where git has no user.name: no reason to refuse a record."""
+
+_SYNCED = {"all", "added", "committed", "objects", "loose-object", "reference"}
+"""Words of `core.fsync` that mean loose objects, refs, or both."""
 
 STALE_LOCK_S = 10.0
 """A ref lock unchanged for so long was left by a killed process: git and gitbench
@@ -89,6 +96,9 @@ class Repository:
         self.git_dir = Path(raw.path)
         self.work_tree = Path(raw.workdir) if raw.workdir else None
         self._shallow: frozenset[str] | None = None
+        self._trees: dict[str, Any] = {}
+        self._unfetchable: str | None = None
+        """Why a promisor remote gave no objects; it is not asked again."""
 
     # ------------------------------------------------------------ opening
 
@@ -112,16 +122,21 @@ class Repository:
         except (pygit2.GitError, KeyError, ValueError, OSError) as exc:
             raise RepositoryError(_open_message(start, environ, str(exc))) from exc
         repository = cls(raw, environ)
-        repository._apply_fsync()
+        repository.apply_fsync()
         return repository
 
-    def _apply_fsync(self) -> None:
-        """Make libgit2 as durable as git's own `core.fsync` asks for."""
-        words = (self.setting("core.fsync") or "").replace(" ", "").split(",")
-        wanted = {"all", "added", "committed", "objects", "loose-object", "reference"}
-        on = bool(wanted & set(words)) and "-loose-object" not in words
-        if on or self.flag("core.fsyncObjectFiles", default=False):
-            pygit2.settings.enable_fsync_gitdir(True)
+    def apply_fsync(self) -> None:
+        """Make libgit2 as durable as git's own `core.fsync` asks for.
+
+        By default git syncs neither loose objects nor refs.  Of what the setting
+        names it takes away what begins with `-` first, and adds the rest after,
+        whatever the order: `committed,-loose-object` syncs loose objects (2.39, by
+        strace).  libgit2 has one switch for both.
+        """
+        words = {w.strip() for w in (self.setting("core.fsync") or "").split(",")}
+        on = not words.isdisjoint(_SYNCED)
+        on = on or self.flag("core.fsyncObjectFiles", default=False)
+        pygit2.settings.enable_fsync_gitdir(on)
 
     # ------------------------------------------------------------ settings
 
@@ -263,6 +278,7 @@ class Repository:
         flags = RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.NO_DOTGIT
         self._raw = pygit2.Repository(self._raw.path, flags)
         self._shallow = None
+        self._trees.clear()
 
     def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
         """All best common ancestors, newest first, as `git merge-base --all` does.
@@ -331,25 +347,57 @@ class Repository:
     def read_file(self, commit: str, path: str) -> bytes | None:
         """Content of a file in a commit, or None if it is not there."""
         try:
-            entry = self._object(self.commit(commit).tree)[path]
+            entry = self._raw_tree(self.commit(commit).tree)[path]
         except KeyError:
             return None
-        return bytes(entry.data) if isinstance(entry, pygit2.Blob) else None
+        return self.blob(str(entry.id)) if isinstance(entry, pygit2.Blob) else None
 
     # ------------------------------------------------------------ objects
 
     def _object(self, id_: str) -> Any:
         try:
             return self._raw[_oid(id_)]
-        except KeyError as exc:
-            raise MissingObjectError(
-                f"Object {id_} is not in this clone; fetch it, or deepen a shallow "
-                "clone (git fetch --unshallow)."
-            ) from exc
+        except KeyError:
+            self.bring([id_])
         except (ValueError, pygit2.GitError) as exc:
             raise RepositoryError(
                 f"Object {id_} cannot be read ({exc}); git fsck says more."
             ) from exc
+        try:
+            return self._raw[_oid(id_)]
+        except (KeyError, ValueError, pygit2.GitError) as exc:
+            why = f"could not be fetched ({self._unfetchable})"
+            raise MissingObjectError(
+                f"Object {id_} is not in this clone; fetch it, or deepen a shallow "
+                "clone (git fetch --unshallow)."
+                if self._unfetchable is None
+                else f"Object {id_} is not in this partial clone, and {why}."
+            ) from exc
+
+    @property
+    def promisors(self) -> tuple[str, ...]:
+        """Remotes that promised the objects that this partial clone lacks."""
+        named = self.setting("extensions.partialClone")
+        found = [named] if named else []
+        for one in self.remotes():
+            if one != named and self.flag(f"remote.{one}.promisor", default=False):
+                found.append(one)
+        return tuple(found)
+
+    def bring(self, ids: Iterable[str]) -> None:
+        """Fetch the objects that this partial clone lacks, all in one go; does
+        nothing in a whole clone.  Those that cannot be had stay absent."""
+        if self._unfetchable is not None:
+            return
+        promisors = self.promisors
+        lacking = sorted({id_ for id_ in ids if not self.has(id_)}) if promisors else []
+        for remote in promisors:
+            if not lacking:
+                return
+            said = fetch_objects(self.git_dir, self._environ, remote, lacking)
+            lacking = [id_ for id_ in lacking if not self.has(id_)]
+            if said is not None and lacking:
+                self._unfetchable = said
 
     def blob(self, id_: str) -> bytes:
         """Bytes of a blob."""
@@ -367,13 +415,25 @@ class Repository:
         except (KeyError, ValueError, pygit2.GitError):
             return len(self.blob(id_))
 
+    def _raw_tree(self, id_: str) -> Any:
+        # Each look into a notes tree asks for its root and a folder: kept, these
+        # halve the time of a union.
+        found = self._trees.get(id_)
+        if found is None:
+            found = self._object(id_)
+            if not isinstance(found, pygit2.Tree):
+                raise RepositoryError(
+                    f"Object {id_} is not a tree; git fsck says more."
+                )
+            if len(self._trees) >= KEPT_TREES:
+                self._trees.clear()
+            self._trees[id_] = found
+        return found
+
     def tree(self, id_: str) -> tuple[Entry, ...]:
         """Entries of a tree, names that are no text left out."""
-        found = self._object(id_)
-        if not isinstance(found, pygit2.Tree):
-            raise RepositoryError(f"Object {id_} is not a tree.")
         entries = []
-        for entry in found:
+        for entry in self._raw_tree(id_):
             try:
                 name = entry.name
             except UnicodeDecodeError:
@@ -385,7 +445,7 @@ class Repository:
     def tree_entry(self, tree: str, name: str) -> Entry | None:
         """One entry of a tree by its name."""
         try:
-            entry = self._object(tree)[name]
+            entry = self._raw_tree(tree)[name]
         except KeyError:
             return None
         return Entry(str(entry.name), int(entry.filemode), str(entry.id))
@@ -408,7 +468,7 @@ class Repository:
         """A tree like `base` with entries set (mode, id) or, with None, removed."""
         with _writing("a tree"):
             builder = (
-                self._raw.TreeBuilder(self._object(base))
+                self._raw.TreeBuilder(self._raw_tree(base))
                 if base
                 else self._raw.TreeBuilder()
             )
@@ -417,6 +477,8 @@ class Repository:
                     if builder.get(name) is not None:
                         builder.remove(name)
                 else:
+                    if not self.has(change[1]):
+                        self.bring([change[1]])
                     builder.insert(name, _oid(change[1]), change[0])
             return str(builder.write())
 
@@ -471,6 +533,7 @@ class Repository:
         warnings: list[str] = []
         deadline = time.monotonic() + budget_s
         pause = 0.002
+        self._refuse_twins(names)
         with self._writers_lock(deadline):
             while True:
                 seen = self.ref(names[0])
@@ -506,6 +569,30 @@ class Repository:
                     time.sleep(pause * (0.5 + random.random()))
                     pause = min(pause * 1.6, 0.2)
 
+    def _refuse_twins(self, names: tuple[str, ...]) -> None:
+        """Refuse a ref whose name differs from another one's only in case, where the
+        file system tells them not apart: one of the two would hide the other."""
+        if not self.flag("core.ignoreCase", default=False):
+            return
+        try:
+            packed = (self.common_dir / "packed-refs").read_text("utf-8", "replace")
+        except OSError:
+            packed = ""
+        known = {line.partition(" ")[2] for line in packed.splitlines()}
+        for name in names:
+            folder = name.rpartition("/")[0]
+            try:
+                loose = [one.name for one in (self.common_dir / folder).iterdir()]
+            except OSError:
+                loose = []
+            for other in {f"{folder}/{one}" for one in loose} | known:
+                if other != name and other.casefold() == name.casefold():
+                    raise RepositoryError(
+                        f"There is a ref {other} here, and this file system does not "
+                        f"tell it from {name}; nothing was recorded. Use that name: "
+                        f"--ref {other.rpartition('/')[2]}"
+                    )
+
     @contextmanager
     def _writers_lock(self, deadline: float) -> Iterator[None]:
         """One writer of this clone at a time, where the file system knows flock."""
@@ -537,6 +624,19 @@ class Repository:
             yield
         finally:
             os.close(handle)
+
+    def clear_locks(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Wait until nobody holds the locks of these refs, and remove those that a
+        killed process left.  Returns warnings."""
+        warnings: list[str] = []
+        deadline = time.monotonic() + STALE_LOCK_S + 2
+        with self._writers_lock(deadline):
+            while any((self.common_dir / f"{name}.lock").exists() for name in names):
+                warnings += self._remove_stale_locks(names)
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.02)
+        return tuple(warnings)
 
     def _remove_stale_locks(self, names: tuple[str, ...]) -> list[str]:
         """Remove ref locks that a killed process left; called under our own lock."""

@@ -1,8 +1,8 @@
 """Fetch and push of the notes ref through the git binary.
 
 Never libgit2: credential helpers, ssh configuration and the `http.extraheader` of
-CI checkouts only work in git.  Never forced, and never with `--depth`, which would
-make a complete clone look shallow.
+CI checkouts only work in git.  Never forced but by `replace`, which compacting needs,
+and never with `--depth`, which would make a complete clone look shallow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitbench.errors import GitbenchError
-from gitbench.store.notes import Notes
+from gitbench.store.notes import NOTHING, Gain, Notes, tracking_ref
 
 GUARD = "GITBENCH_IN_PUSH"
 """Set in the environment of our own pushes: a nested push re-enters a hook."""
@@ -38,9 +38,14 @@ class Fetched:
     remote: str
     found: bool
     """The remote has notes of this name at all."""
-    commits: int
-    """Commits whose local note grew."""
+    gain: Gain = NOTHING
+    """What is here now and was not before."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def commits(self) -> int:
+        """Commits whose local note grew."""
+        return self.gain.commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,11 @@ class Pushed:
     sent: bool
     """False: the remote had it all."""
     fetched: Fetched
+    """What all attempts together brought."""
     attempts: int
     warnings: tuple[str, ...] = ()
+    gain: Gain = NOTHING
+    """What the remote has now and had not before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,12 @@ class Git:
 
     git_dir: Path
     environ: Mapping[str, str]
+    timeout_s: float | None = None
+    """A call that takes longer is ended."""
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run git with untranslated messages; the result is not checked."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What git is run with: untranslated messages, and our repository."""
         environment = {
             **self.environ,
             "LC_ALL": "C",
@@ -73,53 +84,82 @@ class Git:
         # Hooks get these for the repository they run in; ours may be another.
         for name in ("GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
             environment.pop(name, None)
+        return environment
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run git with untranslated messages; the result is not checked."""
         try:
             return subprocess.run(
                 ["git", *arguments],
-                env=environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
                 errors="replace",
                 check=False,
+                timeout=self.timeout_s,
             )
+        except subprocess.TimeoutExpired as exc:
+            raise OfflineError(
+                f"git {arguments[0]} did not finish within {self.timeout_s:.0f} s; "
+                "nothing is lost, try again or allow more with --timeout."
+            ) from exc
         except FileNotFoundError as exc:
             raise SyncError(
                 "The git program is not on the PATH; install it to fetch or push."
             ) from exc
 
 
-def tracking_ref(remote: str, name: str) -> str:
-    """Where the remote's notes are kept: outside refs/notes, ours alone."""
-    return f"refs/gitbench/remotes/{remote}/{name}"
-
-
 def fetch(notes: Notes, git: Git, remote: str) -> Fetched:
     """Bring the remote's notes into the tracking ref, then unite them with ours."""
     tracking = tracking_ref(remote, notes.name)
     repository = notes.repository
-    result = git.run(
-        "fetch",
-        "--quiet",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-recurse-submodules",
-        "--no-filter",
-        "--end-of-options",
-        remote,
-        f"+{notes.ref}:{tracking}",
-    )
-    if result.returncode != 0:
-        # Git answers so, with exit code 128, while the remote has no such ref.
-        if "couldn't find remote ref" in result.stderr:
-            return Fetched(remote, False, 0)
-        raise _failure("fetch from", remote, result.stderr)
+    fetch_it = (*_FETCH, "--end-of-options", remote, f"+{notes.ref}:{tracking}")
+    result = git.run(*fetch_it)
+    warnings: tuple[str, ...] = ()
+    if result.returncode != 0 and "cannot lock ref" in result.stderr:
+        # Git itself leaves the lock of a killed process to a human.
+        warnings = repository.clear_locks((tracking,))
+        result = git.run(*fetch_it)
+    before = repository.ref(notes.ref)
     tip = repository.ref(tracking)
+    found = result.returncode == 0 and tip is not None
+    if result.returncode != 0 and not _has_none(result.stderr):
+        raise failure("fetch from", remote, result.stderr)
+    if tip is not None:
+        _, more = notes.unite(tip, f"gitbench: fetch from {remote}")
+        warnings += more
+    if tip is not None and not found:
+        # It had notes once; what it told us then is no longer so.
+        git.run("update-ref", "-d", tracking)
+    gain = notes.gained(before, repository.ref(notes.ref))
+    return Fetched(remote, found, gain, warnings)
+
+
+def look(notes: Notes, git: Git, remote: str) -> str | None:
+    """The remote's notes commit, its objects brought here and no ref moved; None
+    if the remote has no notes."""
+    tip = list_refs(git, remote, pattern=notes.ref).get(notes.ref)
     if tip is None:
-        return Fetched(remote, False, 0)
-    commits, warnings = notes.unite(tip, f"gitbench: fetch from {remote}")
-    return Fetched(remote, True, commits, warnings)
+        return None
+    if not notes.repository.has(tip):
+        result = git.run(*_FETCH, "--end-of-options", remote, notes.ref)
+        if result.returncode != 0:
+            raise failure("fetch from", remote, result.stderr)
+    return tip
+
+
+def list_refs(
+    git: Git, remote: str, *options: str, pattern: str | None = None
+) -> dict[str, str]:
+    """Refs of the remote with what they point to; a pattern fits the ends of names."""
+    patterns = [] if pattern is None else [pattern]
+    result = git.run("ls-remote", *options, "--end-of-options", remote, *patterns)
+    if result.returncode != 0:
+        raise failure("read from", remote, result.stderr)
+    pairs = (line.partition("\t") for line in result.stdout.splitlines())
+    return {name: id_ for id_, _, name in pairs}
 
 
 def push(notes: Notes, git: Git, remote: str, budget_s: float = 60.0) -> Pushed:
@@ -127,6 +167,9 @@ def push(notes: Notes, git: Git, remote: str, budget_s: float = 60.0) -> Pushed:
 
     The push is never forced: what others pushed meanwhile is united first.
     """
+    repository = notes.repository
+    tracking = tracking_ref(remote, notes.name)
+    received = NOTHING
     deadline = time.monotonic() + budget_s
     pause = 0.1
     attempts = 0
@@ -135,29 +178,19 @@ def push(notes: Notes, git: Git, remote: str, budget_s: float = 60.0) -> Pushed:
         attempts += 1
         fetched = fetch(notes, git, remote)
         warnings += fetched.warnings
-        tip = notes.repository.ref(notes.ref)
-        if tip is None:
-            return Pushed(remote, False, fetched, attempts, warnings)
-        tracking = tracking_ref(remote, notes.name)
-        if fetched.found and notes.repository.ref(tracking) == tip:
-            return Pushed(remote, False, fetched, attempts, warnings)
-        result = git.run(
-            "-c",
-            f"remote.{remote}.mirror=false",
-            "push",
-            "--quiet",
-            "--no-verify",
-            "--no-follow-tags",
-            "--recurse-submodules=no",
-            "--end-of-options",
-            remote,
-            f"{tip}:{notes.ref}",
-        )
-        if result.returncode == 0:
-            git.run("update-ref", tracking, tip)
-            return Pushed(remote, True, fetched, attempts, warnings)
+        received += fetched.gain
+        theirs = repository.ref(tracking)
+        tip = notes.outgoing(theirs)
+        result = None if tip is None else _push(git, remote, f"{tip}:{notes.ref}")
+        if result is None or result.returncode == 0:
+            everything = Fetched(remote, fetched.found, received)
+            if tip is None or result is None:
+                return Pushed(remote, False, everything, attempts, warnings)
+            warnings += _follow(notes, git, tracking, tip)
+            sent = notes.gained(theirs, tip)
+            return Pushed(remote, True, everything, attempts, warnings, sent)
         if not _contended(result.stderr):
-            raise _failure("push to", remote, result.stderr)
+            raise failure("push to", remote, result.stderr)
         if time.monotonic() > deadline:
             raise SyncError(
                 f"Others pushed to {remote} without pause for {budget_s:.0f} s "
@@ -166,6 +199,74 @@ def push(notes: Notes, git: Git, remote: str, budget_s: float = 60.0) -> Pushed:
             )
         time.sleep(pause * (0.5 + random.random()))
         pause = min(2 * pause, MAX_PAUSE_S)
+
+
+def _follow(notes: Notes, git: Git, tracking: str, tip: str) -> tuple[str, ...]:
+    """Remember what the remote has now; returns warnings."""
+    moved = git.run("update-ref", tracking, tip)
+    if moved.returncode == 0 or "cannot lock ref" not in moved.stderr:
+        return ()
+    warnings = notes.repository.clear_locks((tracking,))
+    git.run("update-ref", tracking, tip)
+    return warnings
+
+
+def replace(notes: Notes, git: Git, remote: str, lease: str | None, tip: str) -> bool:
+    """Put `tip` in the place of the remote's notes commit, if that is still `lease`
+    (None: if the remote still has none); False if it is not.
+
+    The one push that is forced: compacting replaces the history.
+    """
+    result = _push(
+        git,
+        remote,
+        f"{tip}:{notes.ref}",
+        f"--force-with-lease={notes.ref}:{lease or ''}",
+    )
+    if result.returncode == 0:
+        _follow(notes, git, tracking_ref(remote, notes.name), tip)
+        return True
+    if "stale info" in result.stderr or (
+        _contended(result.stderr) and "non-fast-forward" not in result.stderr
+    ):
+        return False
+    raise failure("replace the history on", remote, result.stderr)
+
+
+_FETCH = (
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-recurse-submodules",
+    "--no-filter",
+    # Without this the remote's configured refspecs are applied as well, and the
+    # common +refs/notes/*:refs/notes/* would overwrite what is not pushed yet.
+    "--refmap=",
+)
+
+
+def _push(
+    git: Git, remote: str, refspec: str, *options: str
+) -> subprocess.CompletedProcess[str]:
+    return git.run(
+        "-c",
+        f"remote.{remote}.mirror=false",
+        "push",
+        "--quiet",
+        "--no-verify",
+        "--no-follow-tags",
+        "--recurse-submodules=no",
+        *options,
+        "--end-of-options",
+        remote,
+        refspec,
+    )
+
+
+def _has_none(stderr: str) -> bool:
+    """Git answers so, with exit code 128, while the remote has no such ref."""
+    return "couldn't find remote ref" in stderr
 
 
 def _contended(stderr: str) -> bool:
@@ -186,7 +287,7 @@ def _contended(stderr: str) -> bool:
     )
 
 
-def _failure(doing: str, remote: str, stderr: str) -> SyncError:
+def failure(doing: str, remote: str, stderr: str) -> SyncError:
     """One sentence for git's complaint, with git's own last words."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     said = next(

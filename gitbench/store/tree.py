@@ -75,6 +75,23 @@ def differing(repository: Repository, one: str, other: str) -> list[str]:
     return sorted(set(visit(one, other, "")))
 
 
+def misplaced(repository: Repository, tree: str) -> tuple[str, ...]:
+    """Objects whose note stands elsewhere than at `ab/cdef...`, or there as well."""
+    found: set[str] = set()
+    for entry in repository.tree(tree):
+        if not is_hex(entry.name):
+            continue
+        if entry.mode != TREE and len(entry.name) in (40, 64):
+            found.add(entry.name)
+        if entry.mode != TREE or len(entry.name) != 2:
+            continue
+        for inner in repository.tree(entry.id):
+            if inner.mode == TREE and len(inner.name) == 2 and is_hex(inner.name):
+                deeper = walk(repository, inner.id, entry.name + inner.name)
+                found.update(object_id for object_id, _ in deeper)
+    return tuple(sorted(found))
+
+
 def foreign_entries(
     repository: Repository, base: str, other: str
 ) -> dict[str, tuple[int, str]]:

@@ -98,6 +98,30 @@ def test_values_come_back_bit_for_bit(processes: list[list[float]]) -> None:
     assert tuple(map(tuple, processes)) == codec.unpack_values(packed)
 
 
+@settings(derandomize=True, max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(
+                numbers,
+                st.decimals(-1000, 1000, places=9, allow_nan=False).map(float),
+                st.sampled_from([0.1, 0.25, 1e-22, 3.0, 2.0**50, 1e22]),
+            ).map(lambda v: v + 0.0),
+            min_size=1,
+            max_size=5,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_the_quick_way_to_pack_gives_the_same(processes: list[list[float]]) -> None:
+    """Where values are packed without text, the result is that of the long way."""
+    quick = codec._pack_quickly(processes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "_pack_quickly", lambda _: None)
+        assert quick in (None, codec.pack_values(processes))
+
+
 @pytest.mark.parametrize(
     ("values", "packed"),
     [

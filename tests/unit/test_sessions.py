@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbench.compare import compare
-from gitbench.sessions import SITTING, group_sessions
 from gitbench.model import (
     Baseline,
     CiContext,
@@ -20,6 +19,7 @@ from gitbench.model import (
     Settings,
     Verdict,
 )
+from gitbench.sessions import SITTING, group_sessions
 from tests.factories import TESTBED, make_measurement, make_run
 
 MINUTE = 60_000
