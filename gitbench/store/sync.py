@@ -271,6 +271,9 @@ def _has_none(stderr: str) -> bool:
 
 def _contended(stderr: str) -> bool:
     """Whether a push failed only because somebody else pushed meanwhile."""
+    text = stderr.lower()
+    if "permission denied" in text or "read-only" in text or "no space" in text:
+        return False
     return any(
         sign in stderr
         for sign in (

@@ -11,7 +11,7 @@ change in one transaction.  Rows carry checksums, because a flipped bit in a num
 is nothing that SQLite would see.  Writers hold a lock file; a new file is built
 beside the old one and moved into its place.
 
-sqlite3 is imported where it is used: it costs 32 ms, and recording needs none of it.
+sqlite3 is imported where it is used: recording needs none of it.
 """
 
 from __future__ import annotations
@@ -184,8 +184,7 @@ def _change(
 class TreeLookup:
     """`Notes.commits_of_tree` from an index that is there and nearly up to date.
 
-    Not worth opening for few notes: importing sqlite3 costs as much as walking
-    some thousand of them.
+    Not worth opening for few notes: walking two thousand of them takes 10 ms.
     """
 
     FEWEST = 2000
