@@ -113,6 +113,7 @@ class Git:
 
 def fetch(notes: Notes, git: Git, remote: str) -> Fetched:
     """Bring the remote's notes into the tracking ref, then unite them with ours."""
+    _check_name(remote)
     tracking = tracking_ref(remote, notes.name)
     repository = notes.repository
     fetch_it = (*_FETCH, "--end-of-options", remote, f"+{notes.ref}:{tracking}")
@@ -135,6 +136,20 @@ def fetch(notes: Notes, git: Git, remote: str) -> Fetched:
         git.run("update-ref", "-d", tracking)
     gain = notes.gained(before, repository.ref(notes.ref))
     return Fetched(remote, found, gain, warnings)
+
+
+def _check_name(remote: str) -> None:
+    """What is fetched is kept under the remote's name, so a URL will not do."""
+    if (
+        set(remote) & set(" ~^:?*[\\")
+        or ".." in remote
+        or remote.startswith(("-", "/"))
+    ):
+        shown = remote.rpartition("@")[2][:200]  # before the @ there may be a token
+        raise SyncError(
+            f"{shown!r} is not the name of a remote; give it one with git remote add "
+            "NAME URL, and use the name."
+        )
 
 
 def look(notes: Notes, git: Git, remote: str) -> str | None:

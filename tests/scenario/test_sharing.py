@@ -178,6 +178,13 @@ def test_a_remote_that_refuses_keeps_what_is_here(
     assert {run} == runs(one)
 
 
+def test_a_url_is_no_remote(clones: list[Project]) -> None:
+    """A URL in the place of a name is refused, without repeating its token."""
+    with pytest.raises(sync.SyncError, match="git remote add") as caught:
+        sync.fetch(*notes_of(clones[0]), "https://user:secret@127.0.0.1/x.git")
+    assert "secret" not in str(caught.value)
+
+
 def test_a_remote_name_like_an_option_is_no_option(clones: list[Project]) -> None:
     """A name that begins with a dash never reaches git as an option."""
     with pytest.raises(sync.SyncError):
