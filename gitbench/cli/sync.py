@@ -106,7 +106,7 @@ def fetch(
 @click.option(
     "--budget",
     type=click.FloatRange(min=0),
-    default=60.0,
+    default=sync.BUDGET_S,
     show_default=True,
     metavar="SECONDS",
     help="How long to try when others push at the same time.",
@@ -141,7 +141,7 @@ def push(
     return _each(names, one, as_json)
 
 
-def push_and_tell(work: Workspace, remote: str, budget: float = 60.0) -> None:
+def push_and_tell(work: Workspace, remote: str, budget: float = sync.BUDGET_S) -> None:
     """Push and say what happened."""
     click.echo(_push(work, work.git, remote, budget)[1])
 

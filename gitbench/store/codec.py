@@ -21,16 +21,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import msgpack
-
-from gitbench.errors import GitbenchError
 from gitbench.model import (
     MAX_TIME,
     MIN_TIME,
@@ -47,6 +43,18 @@ from gitbench.model import (
     Testbed,
     Tool,
 )
+from gitbench.store import packing
+from gitbench.store.packing import CodecError as CodecError
+from gitbench.store.packing import (
+    as_bool,
+    as_float,
+    as_int,
+    as_list,
+    as_map,
+    as_pairs,
+    as_text,
+    maybe,
+)
 
 VERSION = b"gb1"
 MAX_LINE = 16 * 1024 * 1024
@@ -57,11 +65,6 @@ pushed again."""
 
 _SAFE = "/:@+,=~[]()"
 _HEX = frozenset("0123456789abcdef")
-_INT64 = 2**63
-
-
-class CodecError(GitbenchError):
-    """A record cannot be written or read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +229,7 @@ def check(line: Line) -> str | None:
 
 def encode(record: Known) -> Line:
     """The line of a record; raises `CodecError` if it is over a limit."""
-    packed = pack(_payload(record))
+    packed = packing.pack(_payload(record))
     if len(packed) > MAX_INFLATED:
         raise CodecError(_too_large(len(packed), MAX_INFLATED))
     payload = base64.b64encode(zlib.compress(packed, 6))
@@ -247,7 +250,7 @@ def decode(line: Line) -> Record:
     packed = _inflate(line.raw[line.raw.rindex(b" ") + 1 :])
     if _id(packed) != line.id:
         raise CodecError(f"Record {line.id}: the content does not fit the id.")
-    content = unpack(packed)
+    content = packing.unpack(packed)
     if not isinstance(content, dict):
         raise CodecError(f"Record {line.id}: the payload is not a map.")
     try:
@@ -287,12 +290,12 @@ def find_origin(lines: Iterable[Line], line: Line, origin: str) -> str | None:
 
 def run_id(run: Run) -> str:
     """The id that a run has in every note."""
-    return _id(pack(_payload(run)))
+    return _id(packing.pack(_payload(run)))
 
 
 def measurement_sizes(run: Run) -> list[int]:
     """Bytes of each measurement of a run before compression."""
-    return [len(pack(_measurement_payload(one))) for one in run.measurements]
+    return [len(packing.pack(_measurement_payload(one))) for one in run.measurements]
 
 
 def digest(line: Line) -> str:
@@ -339,191 +342,6 @@ def _inflate(payload: bytes) -> bytes:
             f"beyond {MAX_INFLATED / 1e6:.0f} MB."
         )
     return packed
-
-
-# ---------------------------------------------------------------- msgpack
-
-
-def pack(content: Any) -> bytes:
-    """Canonical msgpack: maps sorted by the UTF-8 bytes of their keys at every
-    level, -0 as 0; raises `CodecError` for what the format refuses."""
-    return bytes(msgpack.packb(_canonical(content, "record"), use_bin_type=True))
-
-
-def _canonical(value: Any, where: str) -> Any:
-    if isinstance(value, str):
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError as exc:
-            raise CodecError(f"{where} holds a lone surrogate.") from exc
-        return value
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        if not -_INT64 <= value < _INT64:
-            raise CodecError(f"{where} is {value}, outside 64 bits.")
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise CodecError(f"{where} is {value}, which is not a number.")
-        return value + 0.0
-    if isinstance(value, dict):
-        # Code points order text as their UTF-8 bytes do.
-        return {
-            _canonical(key, f"a key of {where}"): _canonical(one, f"{where}.{key}")
-            for key, one in sorted(value.items(), key=lambda item: item[0])
-        }
-    if isinstance(value, list | tuple):
-        return [_canonical(one, where) for one in value]
-    if isinstance(value, bytes):
-        return value
-    raise CodecError(f"{where} is of type {type(value).__name__}, which has no form.")
-
-
-def unpack(packed: bytes) -> Any:
-    """What `pack` packed; refuses extension types, keys that are not text or stand
-    twice, bad UTF-8, trailing bytes and over-deep nesting."""
-    try:
-        return msgpack.unpackb(
-            packed,
-            raw=False,
-            strict_map_key=True,
-            object_pairs_hook=_unique,
-            ext_hook=_no_extensions,
-        )
-    except (
-        ValueError,  # includes ExtraData, FormatError, UnicodeDecodeError
-        TypeError,
-        OverflowError,
-        RecursionError,
-        msgpack.exceptions.UnpackException,
-    ) as exc:
-        raise CodecError(f"The payload is no valid msgpack ({exc}).") from exc
-
-
-def _unique(pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
-    return content
-
-
-def _no_extensions(code: int, data: bytes) -> Any:
-    raise ValueError(f"extension type {code}")
-
-
-# ---------------------------------------------------------------- numbers
-
-
-def pack_values(processes: Sequence[Sequence[float]]) -> dict[str, Any]:
-    """Values as integers with one decimal exponent, or as float64 where that does
-    not come back bit for bit.
-
-    `{"e": x, "m": [[m, ...], ...]}` stands for `float(f"{m}e{x}")`, with x the
-    greatest exponent for which all m are integers below 2^63.
-    """
-    quick = _pack_quickly(processes)
-    if quick is not None:
-        return quick
-    decimals = [[_decimal(value) for value in values] for values in processes]
-    exponents = [x for group in decimals for m, x in group if m]
-    exponent = min(exponents, default=0)
-    widest = max(exponents, default=0)
-    if widest - exponent <= 18:
-        mantissas = [
-            [m * 10 ** (x - exponent) if m else 0 for m, x in group]
-            for group in decimals
-        ]
-        if all(-_INT64 < m < _INT64 for group in mantissas for m in group):
-            return {"e": exponent, "m": mantissas}
-    return {"f": [list(values) for values in processes]}
-
-
-def _pack_quickly(processes: Sequence[Sequence[float]]) -> dict[str, Any] | None:
-    """The same for values with one to 22 decimals and small mantissas, where no text
-    is needed: four times as fast; None for any other list.
-
-    A value of the list needs `depth` decimals, so the exponent cannot be greater.
-    Each mantissa is checked to read back as its value; below 2^50 only one can.
-    """
-    depth = -_decimal(processes[0][0])[1]
-    for _ in range(3):
-        if not 1 <= depth <= 22:
-            return None
-        scale = float(10**depth)
-        try:
-            mantissas = [[round(v * scale) for v in values] for values in processes]
-        except OverflowError:
-            return None
-        wrong = None
-        for values, found in zip(processes, mantissas, strict=True):
-            if not -_EXACT < min(found) <= max(found) < _EXACT:
-                return None
-            if [m / scale for m in found] != list(values):
-                wrong = next(
-                    v for v, m in zip(values, found, strict=True) if m / scale != v
-                )
-                break
-        if wrong is None:
-            return {"e": -depth, "m": mantissas}
-        deeper = -_decimal(wrong)[1]
-        if deeper <= depth:
-            return None
-        depth = deeper
-    return None
-
-
-_EXACT = 2**50
-
-
-def _decimal(value: float) -> tuple[int, int]:
-    """`value` as (m, x) with value == m * 10^x and m no multiple of 10.
-
-    `repr` gives the shortest digits that read back as the same float.
-    """
-    text = repr(value)
-    digits, _, power = text.partition("e")
-    whole, _, fraction = digits.partition(".")
-    exponent = int(power or 0)
-    if fraction and fraction != "0":
-        whole += fraction
-        exponent -= len(fraction)
-    mantissa = int(whole)
-    if mantissa:
-        stripped = whole.rstrip("0")
-        exponent += len(whole) - len(stripped)
-        mantissa = int(stripped)
-    return mantissa, exponent
-
-
-def unpack_values(content: Any) -> tuple[tuple[float, ...], ...]:
-    """The values of one measurement, one tuple a process."""
-    if not isinstance(content, dict):
-        raise ValueError("values are not a map")
-    if "f" in content:
-        groups = _list(content["f"], "values")
-        if not all(isinstance(v, float) for g in groups for v in _list(g, "values")):
-            raise ValueError("a value is not a float")
-        return tuple(tuple(group) for group in groups)
-    exponent = _int(content["e"], "exponent")
-    if not -400 <= exponent <= 400:
-        raise ValueError(f"the exponent {exponent} is out of range")
-    groups = _list(content["m"], "values")
-    for group in groups:
-        if set(map(type, _list(group, "values"))) != {int}:
-            raise ValueError("a mantissa is not an integer")
-    return tuple([_floats(group, exponent) for group in groups])
-
-
-def _floats(mantissas: list[int], exponent: int) -> tuple[float, ...]:
-    """The floats nearest to m x 10^exponent."""
-    exact = 2**53
-    if -22 <= exponent < 0 and max(mantissas) <= exact and min(mantissas) >= -exact:
-        # Both are exact as floats, and IEEE division rounds once: the quotient is
-        # the float nearest to m * 10^x, which is what float("<m>e<x>") gives.
-        scale = float(10**-exponent)
-        return tuple([m / scale for m in mantissas])
-    return tuple([float(f"{m}e{exponent}") for m in mantissas])
 
 
 # ---------------------------------------------------- model <-> plain content
@@ -675,7 +493,7 @@ def _measurement_payload(one: Measurement) -> dict[str, Any]:
             "status": None if one.status is Status.OK else one.status.value,
             "message": one.message,
             "version": one.version,
-            "values": pack_values(one.processes) if one.processes else None,
+            "values": packing.pack_values(one.processes) if one.processes else None,
             "summary": summary
             and _some(
                 {
@@ -701,37 +519,38 @@ def _record(content: dict[str, Any], line: Line) -> Record:
         raise ValueError(
             f"it needs a newer gitbench (key {urgent[0][:80]!r}); it is kept, not read."
         )
-    kind = _text(content["kind"], "kind")
+    kind = as_text(content["kind"], "kind")
     if kind != line.kind:
         raise ValueError("the kind in front does not agree with the payload.")
     if kind == "run":
         return _run(content)
     if kind == "retract":
         return Retraction(
-            *_withdrawal(content), bool(_optional(content, "erase", _bool))
+            *_withdrawal(content),
+            bool(maybe(content, "erase", as_bool)),
         )
     if kind == "restore":
         return Restoration(*_withdrawal(content))
     if kind == "baseline":
         return NamedBaseline(
-            _text(content["name"], "name"),
-            _optional(content, "commit", _text),
-            _int(content["time"], "time"),
+            as_text(content["name"], "name"),
+            maybe(content, "commit", as_text),
+            as_int(content["time"], "time"),
         )
     if kind == "sign":
         return Signature(
             _digests(content["runs"]),
-            _text(content["format"], "format"),
-            _text(content["signature"], "signature"),
-            _int(content["time"], "time"),
-            _optional(content, "signer", _text),
+            as_text(content["format"], "format"),
+            as_text(content["signature"], "signature"),
+            as_int(content["time"], "time"),
+            maybe(content, "signer", as_text),
         )
     return Unknown(kind)
 
 
 def _digests(value: Any) -> tuple[str, ...]:
     """The digests that a signature is over: each once, in their order."""
-    found = tuple(_text(one, "digest") for one in _list(value, "runs"))
+    found = tuple(as_text(one, "digest") for one in as_list(value, "runs"))
     for one in found:
         if len(one) != 64 or not _HEX.issuperset(one):
             raise ValueError("a digest is not 64 hex digits.")
@@ -742,40 +561,43 @@ def _digests(value: Any) -> tuple[str, ...]:
 
 def _withdrawal(content: dict[str, Any]) -> tuple[tuple[str, ...], str, int]:
     return (
-        tuple(_text(one, "run id") for one in _list(content["runs"], "runs")),
-        _text(content["reason"], "reason"),
-        _int(content["time"], "time"),
+        tuple(as_text(one, "run id") for one in as_list(content["runs"], "runs")),
+        as_text(content["reason"], "reason"),
+        as_int(content["time"], "time"),
     )
 
 
 def _run(content: dict[str, Any]) -> Run:
-    bed = _map(content["testbed"], "testbed")
-    tool = _map(content["tool"], "tool")
-    ci = _optional(content, "ci", _map)
+    bed = as_map(content["testbed"], "testbed")
+    tool = as_map(content["tool"], "tool")
+    ci = maybe(content, "ci", as_map)
     return Run(
-        suite=_text(content["suite"], "suite"),
-        started_at=_int(content["time"], "time"),
-        time_source=_text(content["time_source"], "time_source"),
-        tool=Tool(_text(tool["name"], "tool.name"), _optional(tool, "version", _text)),
-        testbed=Testbed(
-            _text(bed["name"], "testbed.name"),
-            _text(bed["fingerprint"], "testbed.fingerprint"),
-            _pairs(bed.get("facts"), "facts"),
+        suite=as_text(content["suite"], "suite"),
+        started_at=as_int(content["time"], "time"),
+        time_source=as_text(content["time_source"], "time_source"),
+        tool=Tool(
+            as_text(tool["name"], "tool.name"),
+            maybe(tool, "version", as_text),
         ),
-        commit=_text(content["commit"], "commit"),
-        tree=_text(content["tree"], "tree"),
-        dirty=_bool(content["dirty"], "dirty"),
-        origin=_text(content["origin"], "origin"),
+        testbed=Testbed(
+            as_text(bed["name"], "testbed.name"),
+            as_text(bed["fingerprint"], "testbed.fingerprint"),
+            as_pairs(bed.get("facts"), "facts"),
+        ),
+        commit=as_text(content["commit"], "commit"),
+        tree=as_text(content["tree"], "tree"),
+        dirty=as_bool(content["dirty"], "dirty"),
+        origin=as_text(content["origin"], "origin"),
         ci=ci
         and CiContext(
-            _text(ci["provider"], "ci.provider"),
-            _optional(ci, "url", _text),
-            _optional(ci, "job", _text),
-            _optional(ci, "pull_request", _text),
+            as_text(ci["provider"], "ci.provider"),
+            maybe(ci, "url", as_text),
+            maybe(ci, "job", as_text),
+            maybe(ci, "pull_request", as_text),
         ),
-        session=_optional(content, "session", _text),
-        round=_optional(content, "round", _int),
-        tags=_pairs(content.get("tags"), "tags"),
+        session=maybe(content, "session", as_text),
+        round=maybe(content, "round", as_int),
+        tags=as_pairs(content.get("tags"), "tags"),
         measurements=_measurements(content["measurements"]),
     )
 
@@ -785,14 +607,14 @@ def _measurements(content: Any) -> tuple[Measurement, ...]:
     metrics: dict[tuple[Any, ...], Metric] = {}
     return tuple(
         [
-            _measurement(_map(one, "measurement"), metrics)
-            for one in _list(content, "measurements")
+            _measurement(as_map(one, "measurement"), metrics)
+            for one in as_list(content, "measurements")
         ]
     )
 
 
 def _metric(content: dict[str, Any], made: dict[tuple[Any, ...], Metric]) -> Metric:
-    words = [_text(content[key], key) for key in ("metric", "unit", "better", "kind")]
+    words = [as_text(content[key], key) for key in ("metric", "unit", "better", "kind")]
     key = tuple(words)
     if key not in made:
         name, unit, better, kind = words
@@ -803,76 +625,27 @@ def _metric(content: dict[str, Any], made: dict[tuple[Any, ...], Metric]) -> Met
 def _measurement(
     content: dict[str, Any], metrics: dict[tuple[Any, ...], Metric]
 ) -> Measurement:
-    summary = _optional(content, "summary", _map)
+    summary = maybe(content, "summary", as_map)
     values = content.get("values")
     return Measurement(
         Benchmark(
-            _text(content["benchmark"], "benchmark"),
-            _pairs(content.get("params"), "params"),
+            as_text(content["benchmark"], "benchmark"),
+            as_pairs(content.get("params"), "params"),
         ),
         _metric(content, metrics),
-        processes=() if values is None else unpack_values(values),
+        processes=() if values is None else packing.unpack_values(values),
         summary=summary
         and Summary(
-            center=_float(summary["center"], "center"),
-            of=_text(summary["of"], "of"),
-            low=_optional(summary, "low", _float),
-            high=_optional(summary, "high", _float),
-            stddev=_optional(summary, "stddev", _float),
-            n=_optional(summary, "n", _int),
+            center=as_float(summary["center"], "center"),
+            of=as_text(summary["of"], "of"),
+            low=maybe(summary, "low", as_float),
+            high=maybe(summary, "high", as_float),
+            stddev=maybe(summary, "stddev", as_float),
+            n=maybe(summary, "n", as_int),
         ),
-        passes=_optional(content, "passes", _int),
-        trials=_optional(content, "trials", _int),
+        passes=maybe(content, "passes", as_int),
+        trials=maybe(content, "trials", as_int),
         status=Status(content.get("status", "ok")),
-        message=_optional(content, "message", _text),
-        version=_optional(content, "version", _text),
+        message=maybe(content, "message", as_text),
+        version=maybe(content, "version", as_text),
     )
-
-
-def _text(value: Any, name: str) -> str:
-    if type(value) is not str:
-        raise ValueError(f"{name} is not text.")
-    return value
-
-
-def _int(value: Any, name: str) -> int:
-    if type(value) is not int:
-        raise ValueError(f"{name} is not an integer.")
-    if not -_INT64 <= value < _INT64:
-        raise ValueError(f"{name} is outside 64 bits.")
-    return value
-
-
-def _float(value: Any, name: str) -> float:
-    if type(value) is not float:
-        raise ValueError(f"{name} is not a float.")
-    return value
-
-
-def _bool(value: Any, name: str) -> bool:
-    if type(value) is not bool:
-        raise ValueError(f"{name} is not true or false.")
-    return value
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    if type(value) is not list:
-        raise ValueError(f"{name} is not a list.")
-    return value
-
-
-def _map(value: Any, name: str) -> dict[str, Any]:
-    if type(value) is not dict:
-        raise ValueError(f"{name} is not a map.")
-    return value
-
-
-def _pairs(value: Any, name: str) -> tuple[tuple[str, str], ...]:
-    if value is None:
-        return ()
-    return tuple((key, _text(one, name)) for key, one in _map(value, name).items())
-
-
-def _optional(content: dict[str, Any], key: str, read: Any) -> Any:
-    value = content.get(key)
-    return None if value is None else read(value, key)

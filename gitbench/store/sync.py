@@ -20,6 +20,10 @@ from gitbench.store.notes import NOTHING, Gain, Notes, tracking_ref
 GUARD = "GITBENCH_IN_PUSH"
 """Set in the environment of our own pushes: a nested push re-enters a hook."""
 
+BUDGET_S = 120.0
+"""How long a push is tried while others push: sixteen clones that push without pause
+kept one of them waiting for 68 s (tests/contention.py, two cores)."""
+
 MAX_PAUSE_S = 5.0
 
 
@@ -177,7 +181,7 @@ def list_refs(
     return {name: id_ for id_, _, name in pairs}
 
 
-def push(notes: Notes, git: Git, remote: str, budget_s: float = 60.0) -> Pushed:
+def push(notes: Notes, git: Git, remote: str, budget_s: float = BUDGET_S) -> Pushed:
     """Fetch, unite, push; on rejection again, with jittered pauses, for `budget_s`.
 
     The push is never forced: what others pushed meanwhile is united first.

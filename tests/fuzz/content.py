@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitbench.store import codec
+from gitbench.store import codec, packing
 from tests.factories import make_measurement, make_run
 
 COMMITS = ("1" * 40, "12" + "3" * 38, "f" * 40)
@@ -81,7 +81,7 @@ def line_of(packed: bytes) -> bytes:
 
     words = [b"run", b"0", b"-", b"-", b"-"]
     try:
-        content = codec.unpack(packed)
+        content = packing.unpack(packed)
     except codec.CodecError:
         content = None
     if isinstance(content, dict):

@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 
 from gitbench.errors import GitbenchError
-from gitbench.store import codec
+from gitbench.store import codec, packing
 from gitbench.store.notes import read_note
 from gitbench.store.standing import settle, standing
 from tests.fuzz.content import COMMITS, TREE, Choices, line_of, records
@@ -18,7 +18,7 @@ from tests.fuzz.content import COMMITS, TREE, Choices, line_of, records
 RAW, PACKED, EDITED = range(3)
 
 CONTENTS = tuple(
-    codec.unpack(codec._inflate(codec.encode(record).raw.rsplit(b" ", 1)[1]))
+    packing.unpack(codec._inflate(codec.encode(record).raw.rsplit(b" ", 1)[1]))
     for record in records()
 )
 """What records of every kind hold, to be edited."""

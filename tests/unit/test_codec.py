@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gitbench.errors import GitbenchError
 from gitbench.model import Run
-from gitbench.store import codec
+from gitbench.store import codec, packing
 from gitbench.store.codec import NamedBaseline, Note, Restoration, Retraction
 from tests.factories import make_measurement, make_run
 from tests.strategies import numbers, runs
@@ -93,9 +93,9 @@ def test_the_words_in_front_agree_with_the_payload(run: Run) -> None:
 @given(st.lists(st.lists(numbers, min_size=1, max_size=6), min_size=1, max_size=3))
 def test_values_come_back_bit_for_bit(processes: list[list[float]]) -> None:
     """Packed values unpack to the same floats, whatever their spread."""
-    packed = codec.pack_values(processes)
+    packed = packing.pack_values(processes)
 
-    assert tuple(map(tuple, processes)) == codec.unpack_values(packed)
+    assert tuple(map(tuple, processes)) == packing.unpack_values(packed)
 
 
 @settings(derandomize=True, max_examples=400, deadline=None)
@@ -116,10 +116,10 @@ def test_values_come_back_bit_for_bit(processes: list[list[float]]) -> None:
 )
 def test_the_quick_way_to_pack_gives_the_same(processes: list[list[float]]) -> None:
     """Where values are packed without text, the result is that of the long way."""
-    quick = codec._pack_quickly(processes)
+    quick = packing._pack_quickly(processes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "_pack_quickly", lambda _: None)
-        assert quick in (None, codec.pack_values(processes))
+        patch.setattr(packing, "_pack_quickly", lambda _: None)
+        assert quick in (None, packing.pack_values(processes))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_values_have_the_greatest_common_exponent(
     values: list[float], packed: dict[str, object]
 ) -> None:
     """A list is integers with the greatest exponent that fits, else float64."""
-    assert packed == codec.pack_values([values])
+    assert packed == packing.pack_values([values])
 
 
 def test_published_vectors_hold() -> None:
@@ -147,12 +147,12 @@ def test_published_vectors_hold() -> None:
 
     assert vectors["values"]
     for vector in vectors["values"]:
-        packed = codec.pack_values(vector["values"])
-        assert tuple(map(tuple, vector["values"])) == codec.unpack_values(packed)
+        packed = packing.pack_values(vector["values"])
+        assert tuple(map(tuple, vector["values"])) == packing.unpack_values(packed)
         assert vector["packed"] == packed
-        assert vector["msgpack"] == codec.pack(packed).hex()
+        assert vector["msgpack"] == packing.pack(packed).hex()
     for vector in vectors["msgpack"]:
-        assert vector["hex"] == codec.pack(vector["content"]).hex()
+        assert vector["hex"] == packing.pack(vector["content"]).hex()
     for vector in vectors["records"]:
         content = bytes.fromhex(vector["msgpack"])
         assert vector["id"] == hashlib.sha256(content).hexdigest()[:16]
@@ -163,7 +163,7 @@ def test_published_vectors_hold() -> None:
         line = codec.encode(record)
         assert vector["id"] == line.id
         assert vector["line"].split(" ")[:7] == line.raw.decode().split(" ")[:7]
-        assert codec.unpack(content) == vector["content"]
+        assert packing.unpack(content) == vector["content"]
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_published_vectors_hold() -> None:
 def test_what_the_format_refuses_is_named(content: object, word: str) -> None:
     """NaN, infinities, wide integers, surrogates and foreign types are refused."""
     with pytest.raises(codec.CodecError, match=word):
-        codec.pack({"key": content})
+        packing.pack({"key": content})
 
 
 def test_minus_zero_is_zero() -> None:
     """-0.0 and 0.0 are one value and thus have one form."""
-    assert codec.pack([0.0]) == codec.pack([-0.0])
+    assert packing.pack([0.0]) == packing.pack([-0.0])
     one, other = (make_run([make_measurement(values=[v])]) for v in (0.0, -0.0))
     assert codec.encode(one).id == codec.encode(other).id
 
@@ -341,7 +341,7 @@ def test_a_run_with_any_part_replaced_is_a_stated_error(
     run: Run, data: st.DataObject
 ) -> None:
     """Replacing one part of a run's payload gives a run or a stated error."""
-    content = codec.unpack(packed_of(codec.encode(run)))
+    content = packing.unpack(packed_of(codec.encode(run)))
     target: dict[str, object] = content
     if data.draw(st.booleans()):
         target = content["measurements"][0]
@@ -376,7 +376,7 @@ def test_a_run_over_the_limit_is_refused_with_the_ways_out(
 
 def test_an_unknown_kind_is_kept_and_ignored() -> None:
     """A record of a later version passes through unread."""
-    packed = codec.pack({"kind": "verdict", "time": 1, "extra": [1]})
+    packed = packing.pack({"kind": "verdict", "time": 1, "extra": [1]})
     id_ = hashlib.sha256(packed).hexdigest()[:16]
     raw = f"gb1 {id_} verdict 1 - - - ".encode() + base64.b64encode(
         zlib.compress(packed)
@@ -390,9 +390,9 @@ def test_an_unknown_kind_is_kept_and_ignored() -> None:
 def test_an_unknown_key_is_ignored_unless_it_must_be_understood() -> None:
     """A key of a later version is ignored; one with `!` hides the record."""
     record = NamedBaseline("release", "1" * 40, 7)
-    plain = codec.unpack(packed_of(codec.encode(record)))
+    plain = packing.unpack(packed_of(codec.encode(record)))
     for key, fine in (("later", True), ("!later", False)):
-        raw = line_of("baseline", codec.pack({**plain, key: 1}))
+        raw = line_of("baseline", packing.pack({**plain, key: 1}))
         (line,) = codec.parse_note(raw).lines.values()
         if fine:
             assert record == codec.decode(line)
@@ -414,4 +414,4 @@ def test_a_payload_with_a_key_twice_or_an_extension_is_refused() -> None:
     """What msgpack would silently accept is refused."""
     for packed in (b"\x82\xa1a\x01\xa1a\x02", b"\xd4\x05\x00", b"\x81\x01\x02"):
         with pytest.raises(codec.CodecError, match="msgpack"):
-            codec.unpack(packed)
+            packing.unpack(packed)

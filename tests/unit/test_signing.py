@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitbench.model import MAX_TIME, MIN_TIME
-from gitbench.store import codec, signing
+from gitbench.store import codec, packing, signing
 from gitbench.store.codec import CodecError, Signature
 from tests.factories import make_run
 from tests.keys import needs_ssh
@@ -120,7 +120,7 @@ def test_the_published_signature_holds(tmp_path: Path) -> None:
 def test_a_time_at_the_end_of_all_times_is_damaged(time: int) -> None:
     """A record dated so late that none could follow it takes no part, so that it
     cannot keep others from retracting, restoring or naming ever after."""
-    packed = codec.pack({"kind": "retract", "time": 0, "runs": [], "reason": "x"})
+    packed = packing.pack({"kind": "retract", "time": 0, "runs": [], "reason": "x"})
     with pytest.raises(CodecError, match="years 1 to 9999"):
         codec.encode(codec.Retraction((), "x", time))
     raw = b"gb1 %s retract %d - - - x" % (codec._id(packed).encode(), time)
