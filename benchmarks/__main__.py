@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--smoke] [--only NAME] [--json FILE]`."""
+"""`python -m benchmarks [--smoke | --large] [--only NAME] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import commands, peers, storage
+from benchmarks import commands, peers, scale, storage
 from benchmarks.harness import (
     BenchmarkError,
     Context,
@@ -35,6 +35,11 @@ BUDGETS: dict[str, Callable[[Context], list[Finding]]] = {
         storage.share,
         storage.read,
         storage.packed,
+        scale.union,
+        scale.growth,
+        scale.clone,
+        scale.history,
+        scale.memory,
     )
 }
 
@@ -46,7 +51,8 @@ def main() -> int:
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="gitbench-benchmarks-") as name:
         folder = Path(name)
-        context = Context(folder, options.smoke, environment(folder / "home"), _say)
+        environ = environment(folder / "home")
+        context = Context(folder, options.smoke, environ, _say, options.large)
         for budget in options.only or BUDGETS:
             _say(f"{budget}: {(BUDGETS[budget].__doc__ or '').strip()}")
             try:
@@ -84,8 +90,12 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks",
         description="Measure gitbench against its budgets and its peers.",
     )
-    parser.add_argument(
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
         "--smoke", action="store_true", help="tiny sizes, to see that everything runs"
+    )
+    size.add_argument(
+        "--large", action="store_true", help="also the sizes that take minutes"
     )
     parser.add_argument(
         "--only",

@@ -38,8 +38,12 @@ def startup(context: Context) -> list[Finding]:
 
 
 def record(context: Context) -> list[Finding]:
-    """One file of 100 benchmarks x 30 values, into refs of two sizes."""
-    sizes = (context.pick(100, 10), context.pick(100_000, 100))
+    """One file of 100 benchmarks x 30 values, into refs of three sizes."""
+    sizes = (
+        context.pick(100, 10),
+        context.pick(10_000, 30),
+        context.pick(100_000, 100),
+    )
     file = write_results(
         context.folder / "record.json", timings(context.pick(100, 5), 30, 1)
     )
@@ -63,19 +67,17 @@ def record(context: Context) -> list[Finding]:
             )
         )
     reference = imports(STORE)
-    small, large, other = in_turn(context, [*commands, reference], RUNS)
+    *timed, other = in_turn(context, [*commands, reference], RUNS)
     return [
-        compare_times(
-            "record", commands[0].name, (commands[0], reference), (small, other), 1.5
-        ),
-        compare_times(
-            "record", commands[1].name, (commands[1], reference), (large, other), 1.5
+        *(
+            compare_times("record", one.name, (one, reference), (timing, other), 1.5)
+            for one, timing in zip(commands, timed, strict=True)
         ),
         compare_times(
             "record",
             "record, large ref to small",
-            (commands[1], commands[0]),
-            (large, small),
+            (commands[-1], commands[0]),
+            (timed[-1], timed[0]),
             1.3,
         ),
     ]

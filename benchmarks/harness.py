@@ -13,12 +13,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gitbench.demo import sealed
 
 MAX_WORDS = 2000
+
+LAUNCHER = """
+import os, resource, sys
+code = os.spawnvp(os.P_WAIT, sys.argv[2], sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=file)
+sys.exit(code)
+"""
+"""Starts a command and writes down its peak of memory.  Linux counts into that peak
+what the process that started the command had in use, so it must be a small one."""
 
 
 class BenchmarkError(Exception):
@@ -90,10 +100,23 @@ class Context:
     """Tiny sizes and one run of each: to see that everything runs."""
     environ: Mapping[str, str]
     say: Callable[[str], None]
+    large: bool = False
+    """Also the sizes that take minutes."""
+    most: int | None = None
+    """No size is above this."""
 
     def pick(self, full: int, smoke: int) -> int:
         """A size, by what this is for."""
-        return smoke if self.smoke else full
+        if self.smoke:
+            return smoke
+        return full if self.most is None else min(full, self.most)
+
+    def reduced(self, name: str, most: int) -> Context:
+        """One with a new folder of its own and no size above `most`; this one where
+        the large sizes are wanted."""
+        if self.large:
+            return self
+        return replace(self, folder=self.sub(name), most=most)
 
     def runs(self, full: int) -> int:
         """How often each command is run."""
@@ -189,6 +212,16 @@ def _run(context: Context, command: Command) -> tuple[float, float]:
     return wall, usage.ru_utime + usage.ru_stime
 
 
+def peak(context: Context, command: Command) -> float:
+    """Run a command once; returns the memory, in MB, that the largest process of it
+    had in use at most, files that it maps included."""
+    file = context.folder / "peak"
+    launch = (sys.executable, "-S", "-E", "-c", LAUNCHER, str(file))
+    _run(context, replace(command, argv=(*launch, *command.argv)))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(file.read_text()) * unit / 1e6
+
+
 def ratio(measured: Sequence[float], reference: Sequence[float]) -> float:
     """Median of the ratios of runs that followed one another."""
     return statistics.median(
@@ -270,6 +303,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
+METRICS = {"x": ("ratio", "1"), "us": ("duration", "us")}
+"""Metric and unit of a figure by its unit; a size where it is not here."""
+
+
 def document(findings: Sequence[Finding], python: str) -> str:
     """The findings as gitbench/run/1, so that gitbench can record them itself."""
     rows: list[dict[str, object]] = []
@@ -285,7 +322,7 @@ def document(findings: Sequence[Finding], python: str) -> str:
                 }
             )
             continue
-        name, unit = ("ratio", "1") if one.unit == "x" else ("size", one.unit)
+        name, unit = METRICS.get(one.unit, ("size", one.unit))
         rows.append(
             {
                 "benchmark": one.what,
