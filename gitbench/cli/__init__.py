@@ -7,6 +7,7 @@ line of help stands in `COMMANDS`, so that `--version` and `--help` load nothing
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -106,6 +107,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of the console scripts."""
+    # Modules and decoded records are many objects that stay; looking through them for
+    # cycles every 700 allocations costs a comparison a tenth of its time.
+    gc.set_threshold(100_000, 20, 100)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
