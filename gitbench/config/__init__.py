@@ -254,33 +254,43 @@ def _check_depth(text: str, place: Place) -> None:
     """
     import re
 
-    token = re.compile(
-        r"""
-        (?P<pass> \#[^\n]*+
-          | \"{3} (?: [^"\\]++ | \\. | "(?!"") )*+ \"{3}
-          | '{3} (?: [^']++ | '(?!'') )*+ '{3}
-          | " (?: [^"\\\n]++ | \\. )*+ "
-          | ' [^'\n]*+ ' )
-        | (?P<dot> \. ) | (?P<stop> ["'] ) | [\n=,\[\]{}]
-        """,
-        re.VERBOSE | re.DOTALL,
-    )
-    parts = 1
-    for found in token.finditer(text):
-        match found.lastgroup:
-            case "pass":
-                continue
-            case "stop":
-                return
-            case "dot":
-                parts += 1
-            case _:
-                parts = 1
+    token = re.compile(r'"{3}|\'{3}|["\'#.\n=,\[\]{}]')
+    parts, at = 1, 0
+    while found := token.search(text, at):
+        sign, at = found[0], found.end()
+        if sign == "#":
+            at = text.find("\n", at)
+        elif sign[0] in "\"'":
+            at = _end_of_string(text, at, sign)
+        else:
+            parts = parts + 1 if sign == "." else 1
+        if at < 0:
+            return
         if parts > MAX_PARTS:
             line = text.count("\n", 0, found.start()) + 1
             raise place.error(
                 f"line {line} has a dotted key of more than {MAX_PARTS} parts"
             )
+
+
+def _end_of_string(text: str, at: int, quote: str) -> int:
+    """Where a TOML string that `quote` opened before `at` ends; -1 if nowhere.
+
+    A search a step, no pattern for the whole: Python 3.11.2 matches the possessive
+    groups wrongly that such a pattern needs to be quick on hostile text.
+    """
+    import re
+
+    stop = re.compile((r"\\.|" if quote[0] == '"' else "") + rf"{quote}|\n", re.DOTALL)
+    while found := stop.search(text, at):
+        at = found.end()
+        if found[0] == quote:
+            # Up to two more quotes before the closing three belong to the string.
+            extra = text[at : at + 2] if len(quote) == 3 else ""
+            return at + len(extra) - len(extra.lstrip(quote[0]))
+        if found[0] == "\n" and len(quote) == 1:
+            return -1
+    return -1
 
 
 # ---------------------------------------------------------------- readers of tables
