@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def _starts(sizes: Ints) -> Ints:
     return np.cumsum(sizes) - sizes
 
 
-def _sums(x: NDArray, sizes: Ints) -> NDArray:  # type: ignore[type-arg]
+def _sums(x: NDArray[Any], sizes: Ints) -> NDArray[Any]:
     """Sums of consecutive groups; reduceat refuses an empty input."""
     return np.add.reduceat(x, _starts(sizes)) if sizes.size else x[:0]
 

@@ -214,15 +214,6 @@ class Repository:
                 return candidate if branch else None
         return None
 
-    def head_ref(self) -> str | None:
-        """Full name of the branch that HEAD is on; None when detached."""
-        try:
-            if self._raw.head_is_detached:
-                return None
-            return str(self._raw.lookup_reference("HEAD").target)
-        except (pygit2.GitError, KeyError):
-            return None
-
     def symbolic_target(self, name: str) -> str | None:
         """What a symbolic ref points to, or None."""
         try:

@@ -75,15 +75,6 @@ class Index:
                     found.setdefault(tree, []).append(key.hex())
         return {tree: tuple(sorted(ids)) for tree, ids in found.items()}
 
-    def run_of_origin(self, origin: str) -> str | None:
-        """Id of a run with this origin, whatever commit it is on."""
-        with guard():
-            for id_, data in self.connection.execute("SELECT id, data FROM run"):
-                content = unseal("run", id_, data)
-                if long(content[5]) == origin:
-                    return long(content[0])
-        return None
-
     def history(self, question: Question) -> IndexHistory:
         """Answers to a question, as `NotesHistory` gives them."""
         return IndexHistory(self, question)
