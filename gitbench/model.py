@@ -411,6 +411,14 @@ class Rule:
     is.  In a metric of another base unit `min_change` says nothing."""
     max_unit: str | None = None
     """The same of `max`."""
+    auto: bool = False
+    """The threshold follows from the row's own noise (`threshold = "auto"`)."""
+    method: str | None = None
+    """One of `METHODS`; None: that of the settings."""
+    weak: str | None = None
+    """As in Settings; None: that of the settings."""
+    required: bool = False
+    """A benchmark that fits is missed if head did not measure it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +430,15 @@ class Accept:
     threshold: float
     """Largest accepted change, as a fraction in the bad direction."""
     reason: str
+    expires: str | None = None
+    """Last day on which it counts, as YYYY-MM-DD (UTC)."""
+
+
+METHODS = ("moderated-t", "welch", "mann-whitney", "brunner-munzel", "paired")
+"""How real-valued rows are tested, by name in settings."""
+
+CORRECTIONS = ("fdr_bh", "holm", "none")
+"""How p-values of one report are corrected, by their names in statsmodels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +457,14 @@ class Settings:
     fail_on: tuple[Verdict, ...] = (Verdict.REGRESSED, Verdict.FAILED)
     on_no_baseline: str = "fail"
     """`fail` (exit code 3 when no row could be compared) or `pass` (0)."""
+    method: str = "moderated-t"
+    """One of `METHODS`."""
+    correction: str = "fdr_bh"
+    """One of `CORRECTIONS`."""
+    auto: bool = False
+    """The threshold of rows without one of their own follows from their noise."""
+    max_age_s: int | None = None
+    """Oldest baseline that counts, seconds before head; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +494,9 @@ class Baseline:
     window: tuple[CommitRuns, ...]
     """The baseline commit's runs first, then those of earlier commits."""
     stand_in: str | None = None
+    landed: tuple[tuple[Accept, int], ...] = ()
+    """Accepted changes that landed inside the window, each with the number of the
+    window's newest commits that have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,6 +522,9 @@ class SideSummary:
     low: float | None = None
     """Smallest and greatest value of the side, base unit; for people."""
     high: float | None = None
+    passes: int | None = None
+    """Of a proportion; `center` is then passes over trials."""
+    trials: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,12 +546,17 @@ class Comparison:
     """Raw change, head over base minus 1."""
     change_adjusted: float | None = None
     """The same without the suite shift."""
+    difference: float | None = None
+    """Head minus base, of a proportion (0.02 is 2 points)."""
     interval: tuple[float, float] | None = None
-    """Two-sided 1 - 2 alpha, of `change_adjusted`."""
+    """Two-sided 1 - 2 alpha, of `change_adjusted`; of a proportion, of
+    `difference`."""
     p_value: float | None = None
     p_adjusted: float | None = None
     threshold: float | None = None
-    """T: the limit is a factor 1 + T in the bad direction."""
+    """T: the limit is a factor 1 + T in the bad direction; points of a proportion."""
+    threshold_auto: bool = False
+    """`threshold` follows from the row's own noise."""
     limit: float | None = None
     """The limit as a change in the metric's own direction (-0.048 for throughput)."""
     base: SideSummary | None = None
@@ -552,6 +588,34 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Passes and failures of a suite's tasks, paired by task.
+
+    A task is one benchmark (with its parameters) that has trials on both sides.
+    """
+
+    metric: str
+    tasks: int
+    """Tasks that are paired."""
+    base_rate: float
+    """Mean over tasks of the share of trials that passed; in [0, 1]."""
+    head_rate: float
+    interval: tuple[float, float] | None
+    """Of `head_rate - base_rate`, two-sided 1 - 2 alpha."""
+    p_value: float | None
+    p_adjusted: float | None
+    verdict: Verdict
+    flipped_worse: tuple[Benchmark, ...] = ()
+    """Tasks whose trials all passed in the baseline and all failed in head."""
+    flipped_better: tuple[Benchmark, ...] = ()
+    flaky: tuple[Benchmark, ...] = ()
+    """Tasks that both passed and failed on the same commit; they never turn the gate
+    red alone."""
+    method: str = "mcnemar"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """One suite on one testbed in a report."""
 
@@ -564,6 +628,7 @@ class Group:
     reason: str | None = None
     """Why nothing was compared, in one sentence."""
     shifts: tuple[Shift, ...] = ()
+    outcomes: tuple[Outcomes, ...] = ()
     sensitivity: tuple[float, float] | None = None
     """Smallest change the gate can see in half, and in nine of ten, of the rows."""
     warnings: tuple[str, ...] = ()
