@@ -94,6 +94,10 @@ bench: setup ## Measure gitbench against its budgets and its peers.
 bench-smoke: setup ## Run every benchmark once on small data, to see that it runs.
 	$(BIN)/python -m benchmarks --smoke $(ARGS)
 
+.PHONY: calibrate
+calibrate: setup ## Count how often the gate is wrong, on results of unchanged code.
+	$(BIN)/python -m benchmarks.calibration $(ARGS)
+
 .PHONY: docs
 docs: setup ## Write the generated pages of the reference anew.
 	$(BIN)/python -m tests.docs_runner --update

@@ -271,14 +271,21 @@ FIGURES = ("<!-- figures -->\n", "<!-- end of figures -->\n")
 
 
 def write_figures(page: Path, when: str, findings: Sequence[Finding]) -> None:
-    """Put the findings into a Markdown page, between the two lines that mark them."""
+    """Put the findings into a Markdown page."""
+    rows = [(*HEADER[:-1], "verdict"), ("---",) * len(HEADER), *map(_cells, findings)]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    put_figures(page, "\n".join([when, "", *lines]) + "\n")
+
+
+def put_figures(page: Path, text: str) -> None:
+    """Put text into a Markdown page, between the two lines that mark its figures.
+
+    Raises BenchmarkError if the page lacks them.
+    """
     before, begin, rest = page.read_text("utf-8").partition(FIGURES[0])
     _, end, after = rest.partition(FIGURES[1])
     if not (begin and end):
         raise BenchmarkError(f"{page} lacks the lines that mark its figures.")
-    rows = [(*HEADER[:-1], "verdict"), ("---",) * len(HEADER), *map(_cells, findings)]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    text = "\n".join([when, "", *lines]) + "\n"
     page.write_text(before + begin + text + end + after, "utf-8")
 
 
