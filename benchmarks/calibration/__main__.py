@@ -74,7 +74,7 @@ def calibrate(
     """Replay all sequences of some sources with all sizes of the window.
 
     `smoke` plays one window of one sequence each.  `tell` hears how many windows of
-    how many are done.
+    how many are done.  Raises CalibrationError if there is nothing to replay.
     """
     results = Results({one.name: one.classes for one in sources})
     tasks = [
@@ -84,6 +84,8 @@ def calibrate(
         for k in (SMOKE if smoke else SESSIONS)
         if len(sequence) > k
     ]
+    if not tasks:
+        raise CalibrationError("No source has two runs of the same code to compare.")
     # The longest first, so that none is left to one worker at the end.
     tasks.sort(key=_weight, reverse=True)
     done, total = 0, sum(map(_windows, tasks))
@@ -99,7 +101,7 @@ def _each(tasks: Sequence[Task], jobs: int) -> Iterator[Done]:
     if jobs <= 1:
         yield from map(_play, tasks)
         return
-    with multiprocessing.Pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         yield from pool.imap_unordered(_play, tasks)
 
 

@@ -240,6 +240,7 @@ class Replay:
             self.whole(one, tally)
             self.slower(one, tally)
             self.others(one, tally)
+            self.ranks(one, tally)
             if sessions > 1:
                 self.cut(one, tally)
                 self.again(one, tally)
@@ -314,11 +315,17 @@ class Replay:
                     hits = [bool(found[i]) for i, n in enumerate(names) if n in some]
                     cell = Cell(k, "tenth", "found", factor, rule.name)
                     tally.add(cell, sum(hits), len(hits))
-        if window.places == (window.head - 1,):
-            p = rules.rank_p_values(base[0], head)
-            if p is not None:
-                cell = Cell(1, "whole", "different", rule=rules.RULES[0].name)
-                tally.add(cell, int((p < 0.05).sum()), p.size)
+
+    def ranks(self, window: Window, tally: Tally) -> None:
+        """Which rows of two runs in a row a rank test on values calls different."""
+        if window.places != (window.head - 1,):
+            return
+        names = self.common(window)
+        base, head = (self._oriented(at, names) for at in (*window.places, window.head))
+        p = rules.rank_p_values(base, head)
+        if p is not None:
+            cell = Cell(1, "whole", "different", rule=rules.RULES[0].name)
+            tally.add(cell, int((p < 0.05).sum()), p.size)
 
     def _oriented(self, place: int, names: Sequence[str]) -> rules.Rows:
         """The values of some rows of a run, turned so that larger is worse."""

@@ -26,6 +26,7 @@ WORDS = {
     "most": "60 % of the rows",
     "all": "all rows",
 }
+RANKS = "rows of two runs in a row, Mann-Whitney p < .05 either way"
 RULE_SESSIONS = (1, 3, 10)
 
 
@@ -97,10 +98,21 @@ def group_tables(results: Results, sources: Sequence[str]) -> Iterator[Table]:
     header = tuple(f"k = {k}" for k in ks)
 
     def line(
-        name: str, scenes: Sequence[str], measure: str, factor: float = 1.0
+        name: str,
+        scenes: Sequence[str],
+        measure: str,
+        factor: float = 1.0,
+        rule: str = "gitbench",
     ) -> tuple[str, ...]:
         shares = [
-            results.share(sources, scenes, [measure], sessions=[k], factors=[factor])
+            results.share(
+                sources,
+                scenes,
+                [measure],
+                sessions=[k],
+                factors=[factor],
+                rule=rule,
+            )
             for k in ks
         ]
         return (name, *map(words, shares))
@@ -117,6 +129,7 @@ def group_tables(results: Results, sources: Sequence[str]) -> Iterator[Table]:
             line("rows regressed", ["whole"], "row"),
             line("rows improved", ["whole"], "improved"),
             line("rows decided", ["whole"], "decided"),
+            line(RANKS, ["whole"], "different", rule=rules.RULES[0].name),
             *(
                 line(_rows(size) + ", any alarm", [f"{size} rows"], "comparison")
                 for size in CUT_SIZES
@@ -132,10 +145,10 @@ def group_tables(results: Results, sources: Sequence[str]) -> Iterator[Table]:
         for factor in FACTORS:
             name = f"{WORDS[extent]} {change(factor)}"
             found.append(line(name, [extent], "found", factor))
-            if extent == "all":
-                found.append(line(f"{name}, suite red", ["all"], "suite", factor))
+            if extent in ("most", "all"):
+                found.append(line(f"{name}, suite red", [extent], "suite", factor))
                 found.append(
-                    line(f"{name}, suite or any row", ["all"], "noticed", factor)
+                    line(f"{name}, suite or any row", [extent], "noticed", factor)
                 )
     for size in CUT_SIZES:
         for factor in CUT_FACTORS:
