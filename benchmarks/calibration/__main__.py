@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.calibration import generated, tables
-from benchmarks.calibration.counts import Results
 from benchmarks.calibration.data import (
     SIBLING,
     CalibrationError,
-    RunSequence,
     Source,
     choose,
     read,
 )
-from benchmarks.calibration.replay import SESSIONS, Cell, count_sequence, windows
+from benchmarks.calibration.run import calibrate
 from benchmarks.harness import BenchmarkError, put_figures
+from gitbench.errors import GitbenchError
 
 BESIDE = "../shared/data/aa/sequences.json.gz"
-SMOKE = (1, 2, 3)
-"""Sizes of the window of a smoke run."""
-Task = tuple[str, int, RunSequence, int, bool, int | None]
-Done = tuple[str, int, dict[Cell, tuple[int, int]]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,80 +38,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         took = time.monotonic() - started
         date = time.strftime("%Y-%m-%d", time.gmtime())
-        command = shlex.join(["python", "-m", "benchmarks.calibration", *given])
+        told = f"{where}; {took:.0f} s, processes: {options.jobs}."
         found = tables.all_tables(results)
+        command = shlex.join(["python", "-m", "benchmarks.calibration", *given])
+        command = f"{date}, `{command}`"
         if options.page:
-            told = (
-                f"{date}, `{command}`: {where}; {took:.0f} s on {options.jobs} cores."
-            )
-            put_figures(options.page, f"{told}\n\n{tables.markdown(found)}")
+            put_figures(options.page, f"{command}: {told}\n\n{tables.markdown(found)}")
+        if options.digest:
+            short = tables.grid(tables.digest(results))
+            put_figures(options.digest, f"{command}\n\n{short}")
         if options.json:
             facts: dict[str, object] = {"date": date, "data": where, "seconds": took}
             options.json.write_text(tables.document(results, facts), "utf-8")
-    except (CalibrationError, BenchmarkError, OSError) as exc:
+    except (CalibrationError, BenchmarkError, GitbenchError, OSError) as exc:
         print(f"calibration: {exc}", file=sys.stderr)
         return 2
     print(tables.text(found))
-    print(f"{date}: {where}; {took:.0f} s on {options.jobs} cores.")
+    print(f"{date}: {told}")
     if options.smoke:
         print("Only the newest window of one sequence a source: no measurement.")
     return 0
-
-
-def calibrate(
-    sources: Sequence[Source],
-    *,
-    smoke: bool = False,
-    jobs: int = 1,
-    tell: Callable[[int, int], None] = lambda done, of: None,
-) -> Results:
-    """Replay all sequences of some sources with all sizes of the window.
-
-    `smoke` plays one window of one sequence each.  `tell` hears how many windows of
-    how many are done.  Raises CalibrationError if there is nothing to replay.
-    """
-    results = Results({one.name: one.classes for one in sources})
-    tasks = [
-        (one.name, number, sequence, k, one.higher, 1 if smoke else None)
-        for one in sources
-        for number, sequence in enumerate(one.sequences[: 1 if smoke else None])
-        for k in (SMOKE if smoke else SESSIONS)
-        if len(sequence) > k
-    ]
-    if not tasks:
-        raise CalibrationError("No source has two runs of the same code to compare.")
-    # The longest first, so that none is left to one worker at the end.
-    tasks.sort(key=_weight, reverse=True)
-    done, total = 0, sum(map(_windows, tasks))
-    weights = {(task[0], task[1], task[3]): _windows(task) for task in tasks}
-    for source, number, counts in _each(tasks, jobs):
-        results.take(source, number, counts)
-        done += weights.get((source, number, next(iter(counts)).sessions), 0)
-        tell(done, total)
-    return results
-
-
-def _each(tasks: Sequence[Task], jobs: int) -> Iterator[Done]:
-    if jobs <= 1:
-        yield from map(_play, tasks)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(_play, tasks)
-
-
-def _play(task: Task) -> Done:
-    source, number, sequence, k, higher, most = task
-    counts = count_sequence(source, number, sequence, k, higher=higher, most=most)
-    return source, number, counts
-
-
-def _windows(task: Task) -> int:
-    return 1 if task[5] else sum(1 for _ in windows(len(task[2]), task[3]))
-
-
-def _weight(task: Task) -> float:
-    """About how long a task takes: at one session little is played."""
-    return _windows(task) * (1 if task[3] == 1 else 5) * (30 + len(task[2][-1]))
 
 
 def _sources(options: argparse.Namespace) -> tuple[str, list[Source]]:
@@ -213,8 +153,14 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help="put the tables into this page"
     )
+    parser.add_argument(
+        "--digest",
+        type=Path,
+        metavar="FILE",
+        help="put the main figures into this page",
+    )
     options = parser.parse_args(arguments)
-    if options.page and options.smoke:
+    if (options.page or options.digest) and options.smoke:
         parser.error("--smoke measures nothing that belongs on a page")
     return options
 

@@ -11,7 +11,7 @@ import json
 import math
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 Sample = list[list[float]]
@@ -101,7 +101,14 @@ def choose(
     if not names and not classes:
         return list(sources)
     return [
-        s for s in sources if s.name in names or not set(classes).isdisjoint(s.classes)
+        # A class that was not asked for would be pooled from some of its sources only.
+        replace(
+            one,
+            classes=tuple(filter(set(classes).__contains__, one.classes))
+            or one.classes,
+        )
+        for one in sources
+        if one.name in names or not set(classes).isdisjoint(one.classes)
     ]
 
 

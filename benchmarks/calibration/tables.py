@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.calibration import aims, rules
@@ -117,9 +117,17 @@ def group_tables(results: Results, sources: Sequence[str]) -> Iterator[Table]:
         ]
         return (name, *map(words, shares))
 
-    def table(title: str, rows: Sequence[tuple[str, ...]]) -> Table:
-        told = tuple(row for row in rows if any(cell != "-" for cell in row[1:]))
-        return Table(title, ("", *header), told, level=4)
+    def table(
+        title: str, rows: Iterable[tuple[str, ...]], *, hits: bool = False
+    ) -> Table:
+        """Lines without a trial are left out; with `hits`, those without a hit."""
+        told = tuple(
+            row
+            for row in rows
+            if any(cell != "-" and not (hits and cell[:2] == "0/") for cell in row[1:])
+        )
+        note = "Lines without any hit are left out." if hits else ""
+        return Table(title, ("", *header), told, level=4, note=note)
 
     yield table(
         "Unchanged code",
@@ -155,8 +163,8 @@ def group_tables(results: Results, sources: Sequence[str]) -> Iterator[Table]:
             name = f"{_rows(size)}, one {change(factor)}"
             found.append(line(name, [f"{size} rows"], "found", factor))
     yield table("Rows made slower that are called regressed", found)
-    yield table("What else is said of them", list(_claims(line)))
-    yield table("A step in the window, a second head session", list(_more(line)))
+    yield table("What else is said when rows are slower", _claims(line), hits=True)
+    yield table("A step in the window, a second head session", _more(line))
 
 
 def _rows(size: int) -> str:
@@ -169,12 +177,14 @@ def _claims(line: object) -> Iterator[tuple[str, ...]]:
     for factor in FACTORS:
         for verdict in ("unchanged", "no-regression", "improved"):
             yield line(f"{change(factor)}: {verdict}", some, verdict, factor)
-        yield line(f"{change(factor)}, others: regressed", some, "other red", factor)
-        yield line(
-            f"{change(factor)}, others: improved", some, "other improved", factor
-        )
-    for verdict in ("unchanged", "no-regression", "improved"):
-        yield line(f"all rows +10 %: {verdict}", ["all"], verdict, 1.1)
+        for word in ("red", "improved"):
+            name = f"{change(factor)}, the other rows: {word}"
+            yield line(name, some, f"other {word}", factor)
+    for factor in FACTORS:
+        for verdict in ("unchanged", "no-regression", "improved"):
+            yield line(
+                f"all rows {change(factor)}: {verdict}", ["all"], verdict, factor
+            )
 
 
 def _more(line: object) -> Iterator[tuple[str, ...]]:
@@ -216,6 +226,42 @@ def rules_table(results: Results, group: str, sources: Sequence[str]) -> Table:
     return Table(group, header, tuple(rows))
 
 
+def digest(results: Results) -> Table:
+    """The main figures of each class, for a page that only refers to them."""
+    shown = (
+        (["whole"], "comparison", 1.0),
+        (["tenth"], "found", 1.1),
+        (["tenth"], "found", 3.0),
+        (["all"], "suite", 1.1),
+        (["whole"], "decided", 1.0),
+    )
+    rows = []
+    for group, sources in results.groups.items():
+        for k in results.sessions(sources):
+            cells = []
+            for scenes, measure, factor in shown:
+                share = results.share(
+                    sources, scenes, [measure], sessions=[k], factors=[factor]
+                )
+                if share is None:
+                    cells.append("-")
+                elif measure in ("comparison", "suite"):
+                    cells.append(f"{share.hits} of {share.trials}")
+                else:
+                    cells.append(f"{percent(share.value)} %")
+            rows.append((group, str(k), *cells))
+    header = (
+        "class",
+        "sessions",
+        "alarms",
+        "+10 % found",
+        "3 x found",
+        "suite +10 % found",
+        "decided",
+    )
+    return Table("How often it is wrong", header, tuple(rows))
+
+
 def all_tables(results: Results) -> list[Table]:
     """Everything, the aims first."""
     found = [aims_table(results)]
@@ -237,7 +283,7 @@ def all_tables(results: Results) -> list[Table]:
 
 def _under(results: Results, title: str, sources: Sequence[str]) -> list[Table]:
     count = results.count(sources)
-    told = f"{count} sequence{'s' if count > 1 else ''}."
+    told = f"{count} sequence{'' if count == 1 else 's'}."
     if count == 1:
         told += (
             " The intervals take its trials for independent, so they are too narrow."
@@ -271,10 +317,18 @@ def markdown(tables: Sequence[Table]) -> str:
     for one in tables:
         lines += [f"{'#' * one.level} {one.title}", ""]
         lines += [one.note, ""] if one.note else []
-        if one.rows:
-            rows = [one.header, ("---",) * len(one.header), *one.rows]
-            lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+        lines += [*_grid(one), ""] if one.rows else []
     return "\n".join(lines)
+
+
+def grid(table: Table) -> str:
+    """A table without its heading, for a page."""
+    return "\n".join(_grid(table)) + "\n"
+
+
+def _grid(table: Table) -> list[str]:
+    rows = [table.header, ("---",) * len(table.header), *table.rows]
+    return ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def document(results: Results, facts: dict[str, object]) -> str:

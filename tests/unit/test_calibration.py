@@ -13,11 +13,12 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.calibration import generated, rules
-from benchmarks.calibration.__main__ import calibrate, main
+from benchmarks.calibration.__main__ import main
 from benchmarks.calibration.counts import Results, share_of
 from benchmarks.calibration.data import RunSequence, Source, choose, read
 from benchmarks.calibration.generated import Noise, make, make_sequence
 from benchmarks.calibration.replay import Cell, Replay, Tally, Window, windows
+from benchmarks.calibration.run import calibrate
 from gitbench.model import Settings
 
 
@@ -288,7 +289,9 @@ def test_a_folder_of_files_is_read_as_one(tmp_path: Path) -> None:
     assert (mine.classes, mine.higher) == (("ci-runners", "rates"), True)
     assert len(mine.sequences) == 3
     assert read(tmp_path)[1].classes == ("mine",)
-    assert choose([go, mine], [], ["rates"]) == [mine]
+    [chosen] = choose([go, mine], [], ["rates"])
+    assert (chosen.name, chosen.classes) == ("mine", ("rates",))
+    assert choose([go, mine], ["go"], []) == [go]
 
 
 @pytest.mark.parametrize(
@@ -305,6 +308,9 @@ def test_a_folder_of_files_is_read_as_one(tmp_path: Path) -> None:
         ('{"a": [[{"b": [[NaN]]}]]}', "not a positive finite number"),
         ('{"a": [[{"b": [[1' + "0" * 400 + "]]}]]}", "not a positive finite number"),
         ('{"a": [[{"b": [[1]]}]]}', "No source has two runs"),
+        ('{"a": [[{"b": [[1]]}, {"c": [[1]]}]]}', "have a benchmark in common"),
+        ('{"a": [[{"": [[1]]}, {"": [[1]]}]]}', "name"),
+        ('{"a": [[{"b": [[1e308]]}, {"b": [[1e308]]}]]}', "'b'"),
         ("[" * 100_000, "is not JSON"),
     ],
 )
@@ -385,6 +391,18 @@ def test_tables_json_and_page_tell_the_same(
     assert written.endswith("<!-- end of figures -->\nkept too\n")
     assert "gone" not in written
     assert f"| {aim['hits']} of {aim['trials']} |" in written
+
+
+def test_generated_results_stand_in_for_absent_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without results beside the project a smoke run replays generated ones."""
+    monkeypatch.setattr("benchmarks.calibration.__main__.SIBLING", Path("nowhere"))
+    assert main(["--smoke", "--jobs", "1", "--source", "quiet"]) == 0
+    printed = capsys.readouterr()
+    assert "is not there: generated results instead" in printed.err
+    assert "generated results;" in printed.out
+    assert "no measurement" in printed.out
 
 
 def test_processes_side_by_side_count_the_same() -> None:
