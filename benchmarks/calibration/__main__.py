@@ -27,8 +27,7 @@ BESIDE = "../shared/data/aa/sequences.json.gz"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay, print the tables, and return 2 for what cannot be read."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _options(given)
+    options = _options(arguments)
     started = time.monotonic()
     try:
         where, sources = _sources(options)
@@ -40,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         date = time.strftime("%Y-%m-%d", time.gmtime())
         told = f"{where}; {took:.0f} s, processes: {options.jobs}."
         found = tables.all_tables(results)
-        command = shlex.join(["python", "-m", "benchmarks.calibration", *given])
-        command = f"{date}, `{command}`"
+        command = f"{date}, `{_command(options)}`"
         if options.page:
             put_figures(options.page, f"{command}: {told}\n\n{tables.markdown(found)}")
         if options.digest:
@@ -75,6 +73,21 @@ def _sources(options: argparse.Namespace) -> tuple[str, list[Source]]:
     ]
 
 
+def _command(options: argparse.Namespace) -> str:
+    """The command line without what says only where to write."""
+    words = ["python", "-m", "benchmarks.calibration"]
+    words += [str(options.data)] if options.data else []
+    for name, values in (
+        ("--source", options.source),
+        ("--class", options.classed),
+        ("--classes", [options.classes] if options.classes else []),
+        ("--higher", options.higher),
+    ):
+        for value in values:
+            words += [name, value]
+    return shlex.join(words)
+
+
 def _classes(text: str | None) -> Mapping[str, tuple[str, ...]]:
     """`name=class+class,...` as a table.  Raises CalibrationError."""
     found = {}
@@ -102,7 +115,7 @@ def _progress() -> Callable[[int, int], None]:
     return tell
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.calibration",
         description="Replay results of unchanged code through gitbench compare, as "

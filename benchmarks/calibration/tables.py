@@ -42,8 +42,12 @@ class Table:
 
 
 def percent(value: float) -> str:
-    """A share in per cent, one decimal below ten."""
+    """A share in per cent, one decimal below ten; not 0 or 100 unless it is."""
     shown = 100 * value
+    if 0 < shown < 0.05:
+        return "<0.1"
+    if 99.5 <= shown < 100:
+        return ">99"
     return f"{shown:.1f}" if 0 < shown < 9.95 else f"{shown:.0f}"
 
 
@@ -88,7 +92,8 @@ def aims_table(results: Results) -> Table:
         tuple(rows),
         level=2,
         note="From 3 sessions on (3, 5 and 10 pooled), unless an aim says otherwise; "
-        "the false verdicts over all numbers of sessions.",
+        "the false verdicts from 2 on.  Sources with one value a run never have the "
+        "five values that the rule for one session needs.",
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from benchmarks.calibration import generated, rules
+from benchmarks.calibration import generated, rules, tables
 from benchmarks.calibration.__main__ import main
 from benchmarks.calibration.counts import Results, share_of
 from benchmarks.calibration.data import RunSequence, Source, choose, read
@@ -388,6 +388,8 @@ def test_tables_json_and_page_tell_the_same(
     assert aim["met"] == (aim["hits"] >= 0.95 * aim["trials"])
     assert f"{aim['hits']} of {aim['trials']}" in printed
     assert written.startswith("kept\n<!-- figures -->\n2")
+    assert f"`python -m benchmarks.calibration {file} --classes mine=quiet`" in written
+    assert str(document) not in written
     assert written.endswith("<!-- end of figures -->\nkept too\n")
     assert "gone" not in written
     assert f"| {aim['hits']} of {aim['trials']} |" in written
@@ -418,3 +420,21 @@ def test_processes_side_by_side_count_the_same() -> None:
     other: Results = calibrate([source], jobs=2)
     assert one.sequences == other.sequences
     assert told[-1] == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (1e-5, "<0.1"),
+        (0.014, "1.4"),
+        (0.12, "12"),
+        (0.999, ">99"),
+        (1, "100"),
+    ],
+)
+def test_a_share_is_shown_as_nothing_or_all_only_if_it_is(
+    value: float, shown: str
+) -> None:
+    """Rounding hides neither a hit nor a miss."""
+    assert tables.percent(value) == shown
