@@ -98,9 +98,10 @@ def report_options(function: F) -> F:
             type=click.Choice(METHODS),
             metavar="NAME",
             help="How rows are tested: moderated-t (the default), from 3 sessions of "
-            "the baseline and 1 of head on; welch, from 2 and 2; mann-whitney, where "
-            "ranks can give p < alpha, as with 5 and 2 or 4 and 3; brunner-munzel, "
-            "from 5 and 5; paired, from 5 interleaved rounds on.",
+            "the baseline and 1 of head on; welch, from 2 and 2, and at most twice "
+            "as many on a side, up to 5; mann-whitney, where ranks can give p < "
+            "alpha, as of 5 and 2 or 4 and 3; brunner-munzel, from 4 and 4; paired, "
+            "from 5 interleaved rounds on.",
         ),
         click.option(
             "--correction",

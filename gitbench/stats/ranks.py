@@ -9,8 +9,10 @@ all differences.  Rows of equal numbers only have the p-value 1/2 both ways.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,43 +173,44 @@ def _critical(n: int, m: int, alpha: float, counted: bool) -> int:
 
 
 def brunner_munzel(base: Floats, head: Floats, alpha: float) -> Ranked:
-    """The test of Brunner and Munzel (2000), t approximation, both groups >= 2.
+    """The test of Brunner and Munzel (2000), both groups >= 2.
 
-    p-values are those of statsmodels, but never below `smallest_p`: the
-    approximation knows no bound, and where the groups do not overlap it has no
-    variance and statsmodels gives NaN.  Neubert and Brunner's permutation version
-    (2007) has the same bound.  The interval is the range of shifts that the same
-    test does not reject.
+    The p-value is that of statsmodels (t approximation), or that of the statistic's
+    own distribution over all arrangements (Neubert and Brunner 2007) if it is
+    greater.  The approximation alone has a tail too light by far: of 20 unchanged
+    rows of 10 and 5 sessions, corrected, any was significant in 22 % of comparisons.
+    Where the groups do not overlap it has no variance, and statsmodels gives NaN.
+    Ties are taken as arrangements without ties.  The interval is the range of shifts
+    that the same test does not reject.
     """
-    floor = float(smallest_p(base.shape[1], head.shape[1]))
+    null = _arrangements(head.shape[1], base.shape[1])
     differences = _differences(base, head)
     p_worse, p_better = np.full(len(base), 0.5), np.full(len(base), 0.5)
     low, high = np.zeros(len(base)), np.zeros(len(base))
     for row, (x, y, d) in enumerate(zip(base, head, differences, strict=True)):
-        if min(x.min(), y.min()) < max(x.max(), y.max()):
-            p_worse[row], p_better[row] = _superiority(x, y, floor)
-        low[row], high[row] = _shifts(x, y, d, floor, alpha)
+        if d[0] < d[-1] or d[0] != 0:
+            p_worse[row], p_better[row] = _superiority(x, y, null)
+        low[row], high[row] = _shifts(x, y, d, null, alpha)
     return Ranked(median(differences, axis=1), p_worse, p_better, low, high)
 
 
-def _superiority(base: Floats, head: Floats, floor: float) -> tuple[float, float]:
+def _superiority(base: Floats, head: Floats, null: Floats) -> tuple[float, float]:
     """p-values for head being greater, and smaller, of one row."""
-    if head.min() > base.max():
-        return floor, 1.0
-    if head.max() < base.min():
-        return 1.0, floor
+    t, _ = _studentised(np.sort(base), np.sort(head)[None, :])
+    worse, better = float(_beyond(t, null)[0]), float(_beyond(-t, null)[0])
+    if head.min() > base.max() or head.max() < base.min():
+        return worse, better
     from statsmodels.stats.nonparametric import rank_compare_2indep
 
     found = rank_compare_2indep(head, base, use_t=True)
-    worse, better = (
-        float(found.test_prob_superior(alternative=side).pvalue)
-        for side in ("larger", "smaller")
+    return (
+        max(worse, float(found.test_prob_superior(alternative="larger").pvalue)),
+        max(better, float(found.test_prob_superior(alternative="smaller").pvalue)),
     )
-    return max(worse, floor), max(better, floor)
 
 
 def _shifts(
-    base: Floats, head: Floats, differences: Floats, floor: float, alpha: float
+    base: Floats, head: Floats, differences: Floats, null: Floats, alpha: float
 ) -> tuple[float, float]:
     """Least and greatest shift that the test does not reject at alpha, either way.
 
@@ -217,29 +220,36 @@ def _shifts(
     ends = np.unique(differences)
     if ends.size == 1:
         return float(ends[0]), float(ends[0])
-    if floor > alpha:
-        return -np.inf, np.inf
-    shifts = ends[:-1] + (ends[1:] - ends[:-1]) / 2
+    middles = ends[:-1] + (ends[1:] - ends[:-1]) / 2
+    beyond = max(float(ends[-1] - ends[0]), abs(float(ends[0])), abs(float(ends[-1])))
+    shifts = np.concatenate(([ends[0] - beyond], middles, [ends[-1] + beyond]))
     t, df = _studentised(np.sort(base), np.sort(head)[None, :] - shifts[:, None])
-    p = np.maximum(np.minimum(tail(t, df), tail(-t, df)), floor)
-    kept = np.flatnonzero(p > alpha)
+    one = np.maximum(_beyond(t, null), tail(t, df))
+    other = np.maximum(_beyond(-t, null), tail(-t, df))
+    kept = np.flatnonzero(np.minimum(one, other) > alpha)
     if not kept.size:
         middle = median_of(differences)
         return middle, middle
-    return float(ends[kept[0]]), float(ends[kept[-1] + 1])
+    edges = np.concatenate(([-np.inf], ends, [np.inf]))
+    return float(edges[kept[0]]), float(edges[kept[-1] + 1])
 
 
 def _studentised(base: Floats, heads: Floats) -> tuple[Floats, Floats]:
     """Brunner and Munzel's statistic and its degrees of freedom for many shifts of
     one row; `base` (m,) and `heads` (s, n) ascending.  Infinite without overlap."""
-    m, n = base.size, heads.shape[1]
-    of_head = _midplaces(base, heads)
-    # Where a number of base lies among head: count head's that lie below it.
-    least = np.searchsorted(base, heads, "right")
-    below = np.stack([np.sum(least <= j, axis=1) for j in range(m)], axis=1)
-    most = np.searchsorted(base, heads, "left")
-    upto = np.stack([np.sum(most <= j, axis=1) for j in range(m)], axis=1)
-    of_base = (below + upto) / 2
+    right = np.searchsorted(base, heads, "right")
+    left = np.searchsorted(base, heads, "left")
+    places = range(base.size)
+    # Head's numbers below and up to each number of base.
+    below = np.stack([np.sum(right <= place, axis=1) for place in places], axis=1)
+    up_to = np.stack([np.sum(left <= place, axis=1) for place in places], axis=1)
+    return _statistic((left + right) / 2, (below + up_to) / 2)
+
+
+def _statistic(of_head: Floats, of_base: Floats) -> tuple[Floats, Floats]:
+    """The statistic and its degrees of freedom by placements: how many of the other
+    group lie below each number, ties as a half; (s, n) and (s, m)."""
+    n, m = of_head.shape[1], of_base.shape[1]
     from_head = of_head.var(axis=1, ddof=1) / (n * m * m)
     from_base = of_base.var(axis=1, ddof=1) / (m * n * n)
     variance = from_head + from_base
@@ -248,12 +258,37 @@ def _studentised(base: Floats, heads: Floats) -> tuple[Floats, Floats]:
     safe = np.where(known, variance, 1.0)
     spread = from_head**2 / (n - 1) + from_base**2 / (m - 1)
     df = np.where(known, safe**2 / np.where(known, spread, 1.0), 1.0)
-    far = np.sign(excess) * 1e150
-    return np.where(known, excess / np.sqrt(safe), far), df
+    return np.where(known, excess / np.sqrt(safe), np.sign(excess) * _FAR), df
 
 
-def _midplaces(base: Floats, numbers: Floats) -> Floats:
-    """How many of `base` lie below each number, ties as a half."""
-    left = np.searchsorted(base, numbers, "left")
-    places: Floats = (left + np.searchsorted(base, numbers, "right")) / 2
-    return places
+_FAR = 1e150
+"""Stands for an infinite statistic."""
+
+MOST_ARRANGEMENTS = 200_000
+"""Up to here all are counted, 10 and 10 sessions among them; beyond, so many drawn."""
+
+
+@lru_cache(maxsize=16)
+def _arrangements(n: int, m: int) -> Floats:
+    """The statistic of all arrangements of two groups without ties, ascending."""
+    total = n + m
+    if math.comb(total, n) <= MOST_ARRANGEMENTS:
+        chosen = np.array(list(combinations(range(total), n)), dtype=np.intp)
+    else:
+        # A fixed seed: the same numbers give the same verdict.
+        keys = np.random.default_rng(2007).random((MOST_ARRANGEMENTS, total))
+        chosen = np.sort(np.argpartition(keys, n, axis=1)[:, :n], axis=1)
+    others = np.ones((len(chosen), total), dtype=bool)
+    np.put_along_axis(others, chosen, False, axis=1)
+    rest = np.nonzero(others)[1].reshape(len(chosen), m)
+    of_head = (chosen - np.arange(n)).astype(np.float64)
+    of_base = (rest - np.arange(m)).astype(np.float64)
+    return np.sort(_statistic(of_head, of_base)[0])
+
+
+def _beyond(t: Floats, null: Floats) -> Floats:
+    """Share of arrangements whose statistic is at least t."""
+    first = np.searchsorted(null, t - 1e-9 * np.maximum(np.abs(t), 1.0))
+    # At least one, also where arrangements were drawn and none is so extreme.
+    share: Floats = np.maximum(null.size - first, 1) / null.size
+    return share
