@@ -214,3 +214,24 @@ def test_files_are_paired_too(project: Project) -> None:
     assert {row["method"] for row in found["comparisons"]} == {"paired"}
     welch = project.gitbench("diff", *files, "--json", "--method", "welch").json
     assert {row["reason"] for row in welch["comparisons"]} == {"one-session"}
+
+
+def test_rounds_of_any_tool_by_an_option(project: Project) -> None:
+    """A tool that knows no rounds is told them; a round without a session is wrong."""
+    project.commit("base")
+    base = project.head()
+    project.git("checkout", "--quiet", "-b", "topic")
+    head = project.commit("head")
+    chance = random.Random(9)
+    for number in range(1, 6):
+        for commit, slow in ((base, 1.0), (head, 1.1)):
+            values = noisy(chance.randrange(10**6), slow, noise=0.005)
+            told = ("--session", "night", "--round", str(number))
+            project.record(values, "--commit", commit, *told)
+    found = report(project, code=1)
+    assert red(found) == ["bench-05"]
+    assert {row["method"] for row in found["comparisons"]} == {"paired"}
+    name = str(project.path / "run.json")
+    Path(name).write_text(json.dumps(project.results(noisy(1))))
+    lonely = project.gitbench("record", name, "--round", "1", code=2)
+    assert "--session ID" in lonely.err
