@@ -17,10 +17,12 @@ from gitbench.compare.table import Table
 from gitbench.stats.methods import compare_groups
 from gitbench.stats.moderated import Change
 from gitbench.stats.pairs import MIN_ROUNDS, compare_pairs, count_pairs
-from gitbench.stats.rows import first_present, median, row_means
+from gitbench.stats.rows import median, row_means
+from gitbench.stats.step import Levels, find_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 DEFAULT = "moderated-t"
 PAIRED = "paired"
@@ -78,7 +80,7 @@ def apply_method(
     centers = scale.centers(table.grid)
     head, window = centers[:, : table.grid.heads], centers[:, table.grid.heads :]
     if method == PAIRED:
-        return _test_pairs(table, scale, head, window, alpha)
+        return _test_pairs(table, scale, head, window, least, alpha)
     change, lack = compare_groups(method, window, head, least, alpha)
     reasons: list[str | None] = []
     for sessions, base, more in zip(
@@ -95,9 +97,15 @@ def apply_method(
 
 
 def _test_pairs(
-    table: Table, scale: Scale, head: Floats, window: Floats, alpha: float
+    table: Table,
+    scale: Scale,
+    head: Floats,
+    window: Floats,
+    least: Floats,
+    alpha: float,
 ) -> Tested:
-    """Test the pairs of rows; those with too few get what the sessions say."""
+    """Test the pairs of rows; those with too few get what the sessions say, so that a
+    gross change is told."""
     rows = len(head)
     bases = heads = np.full((rows, 1), np.nan)
     session = np.zeros(1, dtype=np.intp)
@@ -107,27 +115,29 @@ def _test_pairs(
         heads, bases = rounds[:, :count], rounds[:, count:]
         session = table.rounds.session
     pairs = count_pairs(bases, heads)
-    few = pairs < MIN_ROUNDS
-    # A row of too few pairs is judged by its sessions, for what is gross.
-    middle = np.where(few, row_means(head), row_means(heads + 0 * bases))
     change = compare_pairs(bases, heads, session, alpha)
-    newest = first_present(window)
-    blank = np.zeros(rows)
-    present = np.count_nonzero(~np.isnan(window), axis=1)
-    levels = replace(
-        change.levels,
-        sessions=np.where(few, present, change.levels.sessions),
-        newest=np.where(few, 1, change.levels.newest),
-        center=np.where(few, newest, change.levels.center),
-    )
-    change = replace(
-        change,
-        levels=replace(levels, older=levels.center),
-        delta=np.where(few, middle - newest, change.delta),
-        delta_older=np.where(few, middle - newest, change.delta),
-        variance=np.where(few, blank, change.variance),
-        p_worse=np.where(few, 0.5, change.p_worse),
-        half_width=np.where(few, blank, change.half_width),
-    )
+    few = pairs < MIN_ROUNDS
+    middle = row_means(np.where(np.isnan(bases), np.nan, heads))
+    if few.any():
+        middle = np.where(few, row_means(head), middle)
+        change = _without_pairs(change, few, find_levels(window, least), middle)
     reasons = ["few-rounds" if one else None for one in few.tolist()]
     return Tested(change, reasons, np.maximum(MIN_ROUNDS - pairs, 0), middle)
+
+
+def _without_pairs(change: Change, few: Bools, levels: Levels, head: Floats) -> Change:
+    """The change with the means of sessions, and no variance, in some rows."""
+    known = change.levels
+    mixed = {
+        name: np.where(few, getattr(levels, name), getattr(known, name))
+        for name in ("sessions", "newest", "center", "older", "variance", "df")
+    }
+    return replace(
+        change,
+        levels=Levels(**mixed),
+        delta=np.where(few, head - levels.center, change.delta),
+        delta_older=np.where(few, head - levels.older, change.delta_older),
+        variance=np.where(few, 0.0, change.variance),
+        p_worse=np.where(few, 0.5, change.p_worse),
+        half_width=np.where(few, 0.0, change.half_width),
+    )

@@ -402,7 +402,7 @@ def weak_words(rows: Sequence[Comparison], settings: Settings) -> Phrase | None:
     some += " session" if sessions == 1 else " sessions"
     some += " of the baseline"
     if sessions >= ENOUGH_SESSIONS:
-        some = "so few sessions, by the chosen method,"
+        some = "so few, by the chosen method,"
     if settings.weak == "gross":
         can = (
             "Only a change for the worse beyond 2 ×, in which every value of head is "

@@ -365,6 +365,47 @@ def test_pairs_win_over_a_long_window() -> None:
     assert found.base.sessions == 1
 
 
+def test_the_sides_of_a_paired_row_are_its_rounds() -> None:
+    """Sessions and rounds that are no pair stand behind neither side."""
+    sides = interleaved(1.08, head_rounds=[0, 1, 2, 3, 4])
+    later = [
+        RecordedRun(
+            f"{place:015x}e",
+            make_run(
+                [make_measurement("b0", [5.0])],
+                commit=commit,
+                started_at=3 * 10**12 + place,
+            ),
+        )
+        for place, commit in enumerate(("f" * 40, "b" * 40))
+    ]
+    assert sides.baseline is not None
+    head = replace(sides.head, runs=(later[0], *sides.head.runs))
+    window = sides.baseline.window[0]
+    window = replace(window, runs=(later[1], *window.runs))
+    found = row_of(
+        replace(sides, head=head, baseline=replace(sides.baseline, window=(window,)))
+    )
+    assert found.head is not None
+    assert found.base is not None
+    for side in (found.head, found.base):
+        assert (side.sessions, side.values) == (1, 5)
+        assert side.high is not None
+        assert side.high < 2
+    assert (found.method, found.verdict) == ("paired", V.REGRESSED)
+    assert found.change == pytest.approx(0.08, abs=0.01)
+    assert found.head.center == pytest.approx(1.08, abs=0.06)
+
+
+def test_too_few_rounds_make_no_step() -> None:
+    """Rows that lack rounds tell nothing of a step that the window does not have."""
+    found = one_row([1.0, 1.01, 1.0, 1.02, 1.0], [1.0], method="paired")
+    assert isinstance(found, Comparison)
+    assert (found.reason, found.warnings) == ("few-rounds", ())
+    assert found.base is not None
+    assert found.base.sessions == 5
+
+
 def test_rows_without_pairs_beside_rows_with() -> None:
     """A benchmark that only one side has in its rounds is new, and stands beside."""
     sides = interleaved(1.08)
