@@ -397,6 +397,51 @@ def test_the_sides_of_a_paired_row_are_its_rounds() -> None:
     assert found.head.center == pytest.approx(1.08, abs=0.06)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("head", "base", "expected"),
+    [
+        ([0.0], [0.0], (V.UNCHANGED, None)),
+        ([1.0], [1.0], (V.UNCHANGED, None)),
+        ([2.0], [1.0], (V.INCONCLUSIVE, "no-spread")),
+        ([1e300], [1e-300], (V.INCONCLUSIVE, "no-spread")),
+        ([0.0, 1.0], [1.0], (V.INCONCLUSIVE, "not-positive")),
+        ([-1.0, -2.0], [-2.0], (V.INCONCLUSIVE, "not-positive")),
+    ],
+)
+def test_degenerate_pairs_get_a_verdict(
+    head: list[float], base: list[float], expected: tuple[V, str | None]
+) -> None:
+    """Rounds of constants, zeros, negatives and the ends of floats."""
+    sides = interleaved(1.0)
+    assert sides.baseline is not None
+    window = sides.baseline.window[0]
+
+    def filled(runs: Sequence[RecordedRun], values: list[float]) -> CommitRuns:
+        made = [
+            replace(
+                one.run,
+                measurements=(make_measurement("b0", [values[place % len(values)]]),),
+            )
+            for place, one in enumerate(runs)
+        ]
+        return CommitRuns(
+            made[0].commit,
+            tuple(
+                RecordedRun(one.id, run) for one, run in zip(runs, made, strict=True)
+            ),
+        )
+
+    found = row_of(
+        replace(
+            sides,
+            head=filled(sides.head.runs, head),
+            baseline=replace(sides.baseline, window=(filled(window.runs, base),)),
+        )
+    )
+    assert (found.verdict, found.reason, found.method) == (*expected, "paired")
+
+
 def test_too_few_rounds_make_no_step() -> None:
     """Rows that lack rounds tell nothing of a step that the window does not have."""
     found = one_row([1.0, 1.01, 1.0, 1.02, 1.0], [1.0], method="paired")
