@@ -178,7 +178,7 @@ def brunner_munzel(base: Floats, head: Floats, alpha: float) -> Ranked:
     The p-value is that of statsmodels (t approximation), or that of the statistic's
     own distribution over all arrangements (Neubert and Brunner 2007) if it is
     greater.  The approximation alone has a tail too light by far: of 20 unchanged
-    rows of 10 and 5 sessions, corrected, any was significant in 22 % of comparisons.
+    rows of 10 and 5 sessions, corrected, any was significant in 20 % of comparisons.
     Where the groups do not overlap it has no variance, and statsmodels gives NaN.
     Ties are taken as arrangements without ties.  The interval is the range of shifts
     that the same test does not reject.
