@@ -563,7 +563,7 @@ class Comparison:
     head: SideSummary | None = None
     sessions_needed: int | None = None
     method: str | None = None
-    """`moderated-t`, `gross`, `exact`, `linear`, `budget`, `proportion`."""
+    """One of `METHODS`, `gross`, `exact`, `linear`, `budget`, `proportion`."""
     gated: bool = True
     amber: bool = False
     """A significant change beyond the rule's `warn`, short of its threshold."""
@@ -682,5 +682,7 @@ REASONS = {
     "out-of-range": "numbers too large or too small to compute with",
     "repeats-differ": "repeats of this exact metric differ, and the two sides overlap",
     "raw-not-regressed": "worse than the suite's shift, but not in itself",
+    "few-head-sessions": "too few sessions of head for the chosen method",
+    "few-rounds": "too few rounds were measured on both sides to be paired",
 }
 """Stable reason codes of a comparison, with their meaning in words."""

@@ -30,6 +30,8 @@ class Circumstances:
     suite: str
     ci: CiContext | None = None
     session: str | None = None
+    round: int | None = None
+    """Number of the round of the session, where base and head take turns."""
     tags: tuple[tuple[str, str], ...] = ()
     max_values: int | None = None
     again: bool = False
@@ -71,7 +73,7 @@ def make_run(
         measurements=measurements,
         ci=reading.ci or where.ci,
         session=reading.session or where.session,
-        round=reading.round,
+        round=where.round if reading.round is None else reading.round,
         tags=tags,
     )
 

@@ -324,8 +324,8 @@ def understand(line: str) -> None:
         return  # --help and --version
     if "formats" in told:
         parse_outputs(told["formats"], told["as_json"])
-        names = ("threshold", "alpha", "fail_on", "on_no_baseline")
-        Overrides(*(told[name] for name in names)).apply(Settings())
+        names = Overrides.__dataclass_fields__
+        Overrides(**{name: told[name] for name in names}).apply(Settings())
 
 
 _HOLES = re.compile(r"\$\{\{.*?\}\}|\$\([^()]*\)")

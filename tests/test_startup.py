@@ -124,6 +124,26 @@ def test_comparing_loads_nothing_of_scipy(project: Project, rows: int) -> None:
     assert found.modules & (STATISTICS | NEEDLESS) == set()
 
 
+def test_pairing_rounds_loads_nothing_of_scipy(project: Project) -> None:
+    """Interleaved rounds are paired by default, so they must cost no import; neither
+    does a method that has too few sessions to test any row."""
+    base = project.head()
+    project.git("checkout", "--quiet", "-b", "topic")
+    head = project.commit("topic")
+    for number in range(5):
+        for commit in (base, head):
+            run = sample(2, number + (commit == head))
+            told = {"session": "s", "round": number}
+            project.record(run, "--commit", commit, **told)
+
+    found = loaded(project.path, "compare", "main", "--json")
+    assert {r["method"] for r in json.loads(found.out)["comparisons"]} == {"paired"}
+    assert found.modules & STATISTICS == set()
+
+    chosen = loaded(project.path, "compare", "main", "--method", "mann-whitney")
+    assert (chosen.code, chosen.modules & STATISTICS) == (0, set())
+
+
 def test_a_regression_loads_no_more(project: Project) -> None:
     """The rows that are red need no further library."""
     found = loaded(compared(project, 12, slower=1.5).path, "compare", "main")

@@ -22,7 +22,7 @@ from gitbench.cli.workspace import (
 )
 from gitbench.config import Config
 from gitbench.errors import GitbenchError
-from gitbench.model import GroupSides, Settings
+from gitbench.model import CORRECTIONS, METHODS, GroupSides, Settings
 from gitbench.report import FORMATS, Options, render
 from gitbench.store.notes import Notes
 
@@ -93,6 +93,22 @@ def report_options(function: F) -> F:
             type=click.Choice(["fail", "pass"]),
             help="Exit 3 or 0 when no row could be compared.",
         ),
+        click.option(
+            "--method",
+            type=click.Choice(METHODS),
+            metavar="NAME",
+            help="How rows are tested: moderated-t (the default), from 3 sessions of "
+            "the baseline and 1 of head on; welch, from 2 and 2, and at most twice "
+            "as many on a side, up to 5; mann-whitney, where ranks can give p < "
+            "alpha, as of 5 and 2 or 4 and 3; brunner-munzel, from 4 and 4; paired, "
+            "from 5 interleaved rounds on.",
+        ),
+        click.option(
+            "--correction",
+            type=click.Choice(CORRECTIONS),
+            metavar="NAME",
+            help="For the number of tests: fdr_bh (the default), holm or none.",
+        ),
     ]
     for decorator in reversed(decorators):
         function = decorator(function)
@@ -130,6 +146,8 @@ def compare(
     alpha: float | None,
     fail_on: str | None,
     on_no_baseline: str | None,
+    method: str | None,
+    correction: str | None,
     window: int | None,
     max_distance: int | None,
     deepen: bool,
@@ -143,7 +161,7 @@ def compare(
     baseline is the nearest commit with results at or before the merge base.
     """
     outputs = parse_outputs(formats, as_json)
-    overrides = Overrides(threshold, alpha, fail_on, on_no_baseline)
+    overrides = Overrides(threshold, alpha, fail_on, on_no_baseline, method, correction)
     overrides.apply(Settings())  # a usage error comes before any other
     work = open_workspace(ref)
     job = ci.detect(work.environ)
@@ -176,6 +194,8 @@ class Overrides:
     alpha: float | None = None
     fail_on: str | None = None
     on_no_baseline: str | None = None
+    method: str | None = None
+    correction: str | None = None
 
     def apply(self, settings: Settings) -> Settings:
         """`settings` with what was given; raises a usage error for a bad value."""
@@ -197,6 +217,10 @@ class Overrides:
             changes["alpha"] = self.alpha
         if self.on_no_baseline is not None:
             changes["on_no_baseline"] = self.on_no_baseline
+        if self.method is not None:
+            changes["method"] = self.method
+        if self.correction is not None:
+            changes["correction"] = self.correction
         return replace(settings, **changes)
 
 
@@ -459,6 +483,8 @@ def diff(
     alpha: float | None,
     fail_on: str | None,
     on_no_baseline: str | None,
+    method: str | None,
+    correction: str | None,
 ) -> int:
     """Compare two result files, without a repository, by the same code.
 
@@ -470,7 +496,7 @@ def diff(
     from gitbench.config import load_directory
 
     outputs = parse_outputs(formats, as_json)
-    overrides = Overrides(threshold, alpha, fail_on, on_no_baseline)
+    overrides = Overrides(threshold, alpha, fail_on, on_no_baseline, method, correction)
     overrides.apply(Settings())
     config = load_directory(Path.cwd())
     sides, warnings = _file_sides(base_file, head_file, tool, config.default_suite)

@@ -56,6 +56,13 @@ class Source:
     "--session", metavar="ID", help="Runs with one ID were measured together."
 )
 @click.option(
+    "--round",
+    "number",
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    help="Round of the session: runs of two commits with one number are paired.",
+)
+@click.option(
     "--max-values",
     type=click.IntRange(min=2),
     metavar="N",
@@ -87,6 +94,7 @@ def record(
     testbed: str | None,
     tags: tuple[str, ...],
     session: str | None,
+    number: int | None,
     max_values: int | None,
     baseline: str | None,
     share: bool,
@@ -108,6 +116,8 @@ def record(
         raise click.UsageError(
             "Name a result file, or - for standard input: gitbench record out.json"
         )
+    if number is not None and session is None:
+        raise click.UsageError("--round counts within a session: name it, --session ID")
     pairs = tuple(_pair(tag) for tag in tags)
     work = open_workspace(ref)
     sources = [read_source(name, tool) for name in files]
@@ -129,6 +139,7 @@ def record(
                 suite=suite or reading.suite or work.config.default_suite,
                 ci=job.context if job else None,
                 session=session,
+                round=number,
                 tags=pairs,
                 max_values=max_values,
                 again=again,

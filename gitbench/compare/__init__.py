@@ -16,7 +16,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gitbench.compare.families import Family, build_families, correct, sensitivity
+from gitbench.compare.families import (
+    Family,
+    build_families,
+    correct,
+    out_of_reach,
+    sensitivity,
+)
 from gitbench.compare.outcome import (
     FAILED,
     count_verdicts,
@@ -52,6 +58,7 @@ from gitbench.model import (
     Status,
     Verdict,
 )
+from gitbench.stats.multiple import lone_level
 
 __all__ = ["compare", "gate"]
 
@@ -71,13 +78,15 @@ def compare(
     """
     parts = [_part(number, one, settings) for number, one in enumerate(groups)]
     families = [family for part in parts for family in part.families]
-    tests = correct(families, settings.alpha)
+    tests = correct(families, settings.alpha, settings.correction)
     written = [(part, list(_comparisons(part))) for part in parts]
     missing = unmet(settings.required, [b for part in parts for b in part.measured])
     if written:
         told = [r.benchmark for _, rows in written for r in rows if _is_failed(r)]
         written[0][1].extend(map(_unmet, unmet(missing, told)))
-    shown = tuple(_group(part, rows, tests) for part, rows in written)
+    shown = tuple(
+        _group(part, rows, tests, settings.correction) for part, rows in written
+    )
     rows = worst_first(row for _, some in written for row in some)
     verdict, code = report_verdict(shown), gate(shown, rows, settings)
     reason = _reason(shown, rows)
@@ -158,7 +167,9 @@ def _comparisons(part: _Part) -> Iterator[Comparison]:
         yield from write_family(family, part.context)
 
 
-def _group(part: _Part, rows: Sequence[Comparison], tests: int) -> Group:
+def _group(
+    part: _Part, rows: Sequence[Comparison], tests: int, correction: str
+) -> Group:
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
     known = tuple(shift for shift in shifts if shift is not None)
@@ -178,8 +189,12 @@ def _group(part: _Part, rows: Sequence[Comparison], tests: int) -> Group:
         baseline=given.baseline,
         reason=reason,
         shifts=known,
-        sensitivity=sensitivity(part.families, alpha, tests),
-        warnings=(*given.warnings, *_group_warnings(part, rows)),
+        sensitivity=sensitivity(part.families, alpha, tests, correction),
+        warnings=(
+            *given.warnings,
+            *_group_warnings(part, rows),
+            *out_of_reach(part.families, lone_level(alpha, tests, correction)),
+        ),
     )
 
 

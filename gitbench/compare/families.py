@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gitbench.compare.cells import Grid
+from gitbench.compare.methods import (
+    DEFAULT,
+    Scale,
+    Tested,
+    apply_method,
+    choose_methods,
+)
 from gitbench.compare.rules import Limits
 from gitbench.compare.table import Row, Table
 from gitbench.model import Better, Kind
 from gitbench.stats import gross
 from gitbench.stats.moderated import Change, Procedure, Sessions, compare_sessions
-from gitbench.stats.multiple import benjamini_hochberg, rejection_level
+from gitbench.stats.multiple import adjust, lone_level, rejection_level
 from gitbench.stats.power import detectable, sessions_needed
 from gitbench.stats.rows import first_present, median_of, row_means
 from gitbench.stats.shift import MIN_ROWS
@@ -48,6 +55,10 @@ class Family:
     sign: float
     """-1 where higher is better."""
     linear: bool
+    method: str
+    """One of `METHODS`."""
+    lacking: Ints
+    """Sessions, or rounds, that a weak row lacks for its method; 0 if unknown."""
     procedure: Procedure
     threshold: Floats
     """log(1 + T)."""
@@ -86,6 +97,11 @@ class Family:
         return self.procedure.change
 
     @property
+    def test(self) -> str:
+        """The method in the words of a report."""
+        return "linear" if self.linear and self.method == DEFAULT else self.method
+
+    @property
     def raw(self) -> Floats:
         """Change of the row as measured, the suite's shift included."""
         return self.procedure.change.delta + self.procedure.shift
@@ -97,17 +113,22 @@ def build_families(
     """The comparable rows of one group, in families that are tested together.
 
     Rows with zeros or negative values have no logs; they form families of their
-    own, without a suite shift and without a prior.
+    own, without a suite shift and without a prior; so do rows of another method.
     """
+    wanted = [""] * len(table.rows)
+    for row, limits in chosen:
+        wanted[row.number] = limits.method
+    methods = choose_methods(table, wanted)
     kinds: dict[tuple[object, ...], list[tuple[Row, Limits]]] = {}
     linear = table.grid.linear
     for row, limits in chosen:
         metric = row.metric
         bent = bool(linear[row.number])
-        key = (metric.name, row.base_unit, metric.kind, metric.better, bent)
+        how = methods[row.number]
+        key = (metric.name, row.base_unit, metric.kind, metric.better, how, bent)
         kinds.setdefault(key, []).append((row, limits))
     return [
-        _family(table, members, bool(key[-1]), alpha, weak)
+        _family(table, members, str(key[-2]), bool(key[-1]), alpha, weak)
         for key, members in kinds.items()
     ]
 
@@ -115,6 +136,7 @@ def build_families(
 def _family(
     table: Table,
     members: list[tuple[Row, Limits]],
+    method: str,
     linear: bool,
     alpha: float,
     weak: str,
@@ -131,31 +153,39 @@ def _family(
     scale = _scale(centers) if linear else np.ones(len(rows))
     sessions = _sessions(table.grid, index, sign, scale, linear)
     assumed = NO_PRIOR if linear or metric.kind in _UNKNOWN_NOISE else SMALL_SUITE
-    procedure = compare_sessions(
-        sessions,
-        _least_steps(limits, scale) if linear else threshold,
-        fitted,
-        alpha,
-        small_prior=assumed,
-        adjust=not linear,
-    )
+    least = _least_steps(limits, scale) if linear else threshold
+    other = None
+    if method != DEFAULT:
+        how = Scale(index, sign, scale, linear)
+        other = apply_method(method, table, how, least, alpha)
+        procedure = Procedure(other.change, np.zeros(len(rows)), None, NO_PRIOR)
+    else:
+        procedure = compare_sessions(
+            sessions, least, fitted, alpha, small_prior=assumed, adjust=not linear
+        )
     if not gated.any():
         # Nothing of it may weigh in the gate.
         procedure = replace(procedure, suite=None)
     found = procedure.change
     head = _centers(centers[:, : table.grid.heads], linear)
+    if other is not None:
+        head = _own_centers(other, head, sign, scale, linear)
     newest = first_present(centers[:, table.grid.heads :])
     base = _base(newest, head, procedure, sign, scale, linear)
     worse, better = _limits(limits, base, threshold, scale, sign, linear)
     many = int(np.count_nonzero(fitted)) >= MIN_ROWS and not linear
     known_error = np.any(np.nan_to_num(sessions.window_error) > 0, axis=1)
     reasons = _weakness(found.levels.sessions, many & known_error)
+    if other is not None:
+        reasons = other.reasons
     strong = np.array([reason is None for reason in reasons])
     return Family(
         rows=rows,
         limits=limits,
         sign=sign,
         linear=linear,
+        method=method,
+        lacking=np.zeros(len(rows), dtype=np.intp) if other is None else other.lacking,
         procedure=procedure,
         threshold=threshold,
         worse=worse,
@@ -166,7 +196,7 @@ def _family(
         gross=_gross(table, index, strong, sign, linear or weak == "never"),
         member=gated & strong & (found.variance > 0) & np.isfinite(worse),
         fitted=int(np.count_nonzero(fitted)),
-        single_values=_count_single(sessions, strong),
+        single_values=_count_single(sessions, strong) if other is None else 0,
         scale=scale,
         suite_limit=median_of(threshold[fitted]),
         suite_accepted=_accepted([limits[place] for place in np.flatnonzero(fitted)]),
@@ -222,6 +252,14 @@ def _centers(centers: Floats, linear: bool) -> Floats:
         return row_means(centers)
     origin = first_present(centers)
     return _unless_rounding(row_means(np.log(centers)), origin)
+
+
+def _own_centers(
+    other: Tested, head: Floats, sign: float, scale: Floats, linear: bool
+) -> Floats:
+    """Head's centers as its method takes them, in the base unit."""
+    middle = sign * other.head
+    return middle * scale if linear else _unless_rounding(middle, head)
 
 
 def _base(
@@ -295,23 +333,23 @@ def _gross(table: Table, index: Ints, strong: Bools, sign: float, none: bool) ->
     return (sign * found[index]).astype(np.intp)
 
 
-def correct(families: Sequence[Family], alpha: float) -> int:
+def correct(
+    families: Sequence[Family], alpha: float, correction: str = "fdr_bh"
+) -> int:
     """Correct the p-values of all families of a report as one, and return its size.
 
     Worse and better are two families of tests; the suites' shifts are rows of both.
     """
     suites = [family for family in families if family.procedure.suite is not None]
     worse = _all([f.change.p_worse[f.member] for f in families], suites, worse=True)
-    better = _all(
-        [1 - f.change.p_worse[f.member] for f in families], suites, worse=False
-    )
-    adjusted_worse = benjamini_hochberg(worse).tolist()
-    adjusted_better = benjamini_hochberg(better).tolist()
+    better = _all([f.change.p_better[f.member] for f in families], suites, worse=False)
+    adjusted_worse = adjust(worse, correction).tolist()
+    adjusted_better = adjust(better, correction).tolist()
     place = 0
     for family in families:
         number = int(np.count_nonzero(family.member))
         family.adjusted_worse = family.change.p_worse.copy()
-        family.adjusted_better = 1 - family.change.p_worse
+        family.adjusted_better = family.change.p_better.copy()
         family.adjusted_worse[family.member] = adjusted_worse[place : place + number]
         family.adjusted_better[family.member] = adjusted_better[place : place + number]
         place += number
@@ -319,11 +357,13 @@ def correct(families: Sequence[Family], alpha: float) -> int:
         family.suite_worse = adjusted_worse[place]
         family.suite_better = adjusted_better[place]
         place += 1
-    level = rejection_level(worse, alpha)
+    level = rejection_level(worse, alpha, correction=correction)
     for family in families:
-        family.needed = sessions_needed(
+        needed = sessions_needed(
             family.change, family.worse, family.better, level, alpha
         )
+        strong = np.array([reason is None for reason in family.weak])
+        family.needed = np.where(strong, needed, family.lacking)
     return place
 
 
@@ -334,12 +374,13 @@ def _all(rows: list[Floats], suites: list[Family], *, worse: bool) -> Floats:
 
 
 def sensitivity(
-    families: Sequence[Family], alpha: float, tests: int
+    families: Sequence[Family], alpha: float, tests: int, correction: str = "fdr_bh"
 ) -> tuple[float, float] | None:
     """Smallest change that the gate can see in half, and nine of ten, of the rows
     that are tested on logs; as a factor minus 1 in the bad direction."""
+    level = lone_level(alpha, tests, correction)
     found = [
-        detectable(family.change, family.worse, alpha / max(tests, 1))[family.member]
+        detectable(family.change, family.worse, level)[family.member]
         for family in families
         if not family.linear
     ]
@@ -350,3 +391,20 @@ def sensitivity(
         sizes = np.expm1(logs)
     half, most = (sizes[int(np.ceil(q * sizes.size)) - 1] for q in (0.5, 0.9))
     return (float(half), float(most)) if np.isfinite(most) else None
+
+
+def out_of_reach(families: Sequence[Family], level: float) -> Iterator[str]:
+    """Where ranks of so few sessions cannot find a single changed row."""
+    for family in families:
+        floor = family.change.floor
+        if floor is None:
+            continue
+        blind = family.member & (floor >= level)
+        if blind.any():
+            yield (
+                f"In {np.count_nonzero(blind)} of {len(family.rows)} rows of "
+                f"{family.rows[0].metric.name} a single change however large stays "
+                f"undecided: {family.method} on so few sessions has p = "
+                f"{floor[blind].min():.2g} at best, and among all the rows tested "
+                f"together it would take {level:.2g}."
+            )

@@ -163,6 +163,9 @@ def _exact_worse_by(base: float, head: float, sign: float) -> float:
 
 # --------------------------------------------------------------------- tested rows
 
+_COUNTED = ("noise", "one-session", "few-sessions", "few-head-sessions", "few-rounds")
+"""Reasons that further sessions would take away."""
+
 
 def write_family(family: Family, context: Context) -> Iterator[Comparison]:
     """The comparisons of the rows of one family, its p-values corrected."""
@@ -175,13 +178,13 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         family.member.tolist(),
         family.gross.tolist(),
         family.needed.tolist(),
-        change.p_worse.tolist(),
+        zip(change.p_worse.tolist(), change.p_better.tolist(), strict=True),
         family.scale.tolist(),
         _numbers(family),
         strict=True,
     )
     _warn_of_steps(family)
-    for row, limits, weak, member, gross, needed, p_worse, scale, numbers in columns:
+    for row, limits, weak, member, gross, needed, p, scale, numbers in columns:
         base = context.sides.base[row.number]
         if weak is None:
             decision = _decide(family, numbers, context.alpha, suite)
@@ -201,13 +204,11 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
             note=note,
             weak=weak is not None,
             **_changes(family, numbers, context.sides, row, scale),
-            **_tested(family, numbers, p_worse, member, base, scale)
-            if weak is None
-            else {},
-            method="gross" if weak else "linear" if family.linear else "moderated-t",
+            **_tested(family, numbers, p, member, base, scale) if weak is None else {},
+            method="gross" if weak else family.test,
             amber=weak is None
             and _is_amber(family, numbers, limits, decision, context),
-            sessions_needed=(needed or None) if decision[1] == "noise" else None,
+            sessions_needed=(needed or None) if decision[1] in _COUNTED else None,
         )
         yield _over_budget(result, limits)
 
@@ -241,6 +242,7 @@ def _numbers(family: Family) -> Iterator[Numbers]:
         family.better,
         family.threshold,
         (levels.newest == 1) & (levels.sessions > 1),
+        change.below,
     )
     for values in zip(*(column.tolist() for column in columns), strict=True):
         yield Numbers(*values)
@@ -312,25 +314,25 @@ def _changes(
 def _tested(
     family: Family,
     numbers: Numbers,
-    p_worse: float,
+    p: tuple[float, float],
     member: bool,
     base: SideSummary | None,
     scale: float,
 ) -> dict[str, object]:
     """p-values in the direction in which the row moved, and the interval.
 
-    Of the two one-sided tests the other one's p-value is 1 minus this one.
+    `p` is for worse and for better; of a continuous test they add up to 1.
     """
     if not numbers.spread:
         return {}
     down = numbers.delta < 0
     adjusted = numbers.adjusted_better if down else numbers.adjusted_worse
     return {
-        "p_value": 1 - p_worse if down else p_worse,
+        "p_value": p[down],
         "p_adjusted": adjusted if member else None,
         "interval": _linear_interval(family, numbers, base, scale)
         if family.linear
-        else _interval(numbers.delta, numbers.half_width, family.sign),
+        else _interval(numbers.delta, numbers.half_width, family.sign, numbers.below),
     }
 
 
@@ -341,10 +343,10 @@ def _linear_interval(
     if base is None or base.center is None or base.center <= 0:
         return None
     ends = (
-        _finite((family.sign * numbers.delta + side) * scale / base.center)
-        for side in (-numbers.half_width, numbers.half_width)
+        _finite(family.sign * (numbers.delta + way) * scale / base.center)
+        for way in (-numbers.below, numbers.half_width)
     )
-    low, high = ends
+    low, high = ends if family.sign > 0 else reversed(tuple(ends))
     return None if low is None or high is None else (low, high)
 
 
@@ -474,13 +476,13 @@ def _own(log: float, sign: float) -> float | None:
 
 
 def _interval(
-    delta: float, half_width: float, sign: float
+    delta: float, half_width: float, sign: float, below: float | None = None
 ) -> tuple[float, float] | None:
-    ends = [
-        _own(delta - sign * half_width, sign),
-        _own(delta + sign * half_width, sign),
-    ]
-    low, high = ends
+    """The ends in the metric's own direction; `below` is the way to the better end
+    where it is not `half_width`, that to the worse one."""
+    better = _own(delta - (half_width if below is None else below), sign)
+    worse = _own(delta + half_width, sign)
+    low, high = (better, worse) if sign > 0 else (worse, better)
     return None if low is None or high is None else (low, high)
 
 

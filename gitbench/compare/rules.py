@@ -25,6 +25,8 @@ class Limits:
     gate: bool
     accept: Accept | None
     required: bool
+    method: str = "moderated-t"
+    """How the row is tested, if it has real values; one of `METHODS`."""
 
 
 def matcher(glob: str) -> Matcher:
@@ -51,6 +53,7 @@ class Rulebook:
 
     def __init__(self, settings: Settings, suite: str) -> None:
         self._threshold = settings.threshold
+        self._method = settings.method
         self._rules = [
             (rule, matcher(rule.benchmark), matcher(rule.metric))
             for rule in settings.rules
@@ -99,6 +102,7 @@ class Rulebook:
             gate=rule.gate,
             accept=accept,
             required=required,
+            method=rule.method or self._method,
         )
 
 

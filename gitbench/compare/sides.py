@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gitbench.compare.cells import Grid
 from gitbench.compare.families import Family
+from gitbench.compare.methods import PAIRED
 from gitbench.compare.table import Table
 from gitbench.model import SideSummary
 from gitbench.stats.rows import first_present, row_means
@@ -39,10 +41,37 @@ def summarise_sides(table: Table, families: Sequence[Family]) -> Sides:
         index = [row.number for row in family.rows]
         head[index], base[index] = family.head, family.base
         sessions[index] = family.change.levels.newest
-    return Sides(
+    sides = Sides(
         _side(table, slice(None, heads), head, np.full(rows, heads)),
         _side(table, slice(heads, None), base, sessions),
     )
+    for family in families:
+        if family.method == PAIRED and table.rounds is not None:
+            _narrow_to_pairs(sides, table.rounds.grid, family)
+    return sides
+
+
+def _narrow_to_pairs(sides: Sides, grid: Grid, family: Family) -> None:
+    """Let the sides of paired rows tell of the rounds that both have, and no more."""
+    columns = slice(None, grid.heads), slice(grid.heads, None)
+    sessions = family.change.levels.sessions.tolist()
+    for row, weak, number in zip(family.rows, family.weak, sessions, strict=True):
+        if weak is not None:
+            continue
+        present = ~np.isnan(grid.center[row.number])
+        both = present[columns[0]] & present[columns[1]]
+        for side, where in zip((sides.head, sides.base), columns, strict=True):
+            known = side[row.number]
+            if known is None:
+                continue
+            low, high = (x[row.number, where][both] for x in (grid.low, grid.high))
+            side[row.number] = replace(
+                known,
+                sessions=number,
+                values=int(grid.count[row.number, where][both].sum()),
+                low=_known(float(np.fmin.reduce(low, initial=np.nan))),
+                high=_known(float(np.fmax.reduce(high, initial=np.nan))),
+            )
 
 
 def _side(

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gitbench.compare.cells import Cells, Grid
 from gitbench.model import (
     Benchmark,
@@ -55,21 +58,38 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Rounds:
+    """Rounds of sessions that head shares with the baseline commit, r of them."""
+
+    grid: Grid
+    """Column j is round j as head was measured, column r + j as the baseline was."""
+    session: NDArray[np.intp]
+    """Number of the session of each round; (r,)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One suite on one testbed: its rows, and a cell for each row and session."""
 
     rows: tuple[Row, ...]
     grid: Grid
+    rounds: Rounds | None = None
+    """None where the sides share no round."""
+
+
+Round = tuple[str, int]
+"""Id of a session, and the number of a round in it."""
 
 
 def read_table(sides: GroupSides) -> Table:
     """Collect head's rows, in head's order, and those only the baseline commit has.
 
     A row that stands only further back in the window was dropped before head and
-    is none.  Runs that both sides share as rounds of one interleaved session are
-    sessions like any other here; pairing them belongs in this function.
+    is none.  Rounds of interleaved sessions, which head and the baseline commit
+    share, are also kept one by one.
     """
-    reader = _Reader()
+    shared = _shared_rounds(sides)
+    reader = _Reader(shared)
     heads = group_sessions([one.run for one in sides.head.runs])
     for column, session in enumerate(heads):
         for run in session:
@@ -82,19 +102,53 @@ def read_table(sides: GroupSides) -> Table:
                 reader.read_window(run, column, adds_rows=place == 0)
             column += 1
     rows = tuple(reader.rows.values())
-    return Table(rows, reader.cells.grid(len(rows), len(heads), column))
+    grid = reader.cells.grid(len(rows), len(heads), column)
+    if not shared:
+        return Table(rows, grid)
+    sessions = sorted({session for session, _ in shared})
+    numbers = [sessions.index(session) for session, _ in shared]
+    pairs = reader.pairs.grid(len(rows), len(shared), 2 * len(shared))
+    return Table(rows, grid, Rounds(pairs, np.array(numbers, dtype=np.intp)))
+
+
+def _shared_rounds(sides: GroupSides) -> dict[Round, int]:
+    """The rounds that both head and the baseline commit have, numbered in order."""
+    if sides.baseline is None:
+        return {}
+    ours, theirs = (
+        {_round(one.run) for one in runs}
+        for runs in (sides.head.runs, sides.baseline.window[0].runs)
+    )
+    common = sorted(one for one in ours & theirs if one is not None)
+    return {one: place for place, one in enumerate(common)}
+
+
+def _round(run: Run) -> Round | None:
+    if run.session is None or run.round is None:
+        return None
+    return run.session, run.round
 
 
 class _Reader:
     """Takes in runs of head first, then those of the window, each newest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, rounds: dict[Round, int]) -> None:
         self.rows: dict[Key, Row] = {}
         self.cells = Cells()
+        self.pairs = Cells()
+        self._rounds = rounds
+
+    def _pair(self, run: Run, side: int) -> int | None:
+        """Column of a run among the rounds; `side` is 0 for head, 1 for the base."""
+        if not self._rounds:
+            return None
+        key = _round(run)
+        place = self._rounds.get(key) if key is not None else None
+        return None if place is None else place + side * len(self._rounds)
 
     def read_head(self, run: Run, column: int) -> None:
         """Take in one run of head; the newest that has a row says what it is."""
-        rows = self.rows
+        rows, pair = self.rows, self._pair(run, 0)
         for one in run.measurements:
             key = (one.benchmark.name, one.benchmark.params, one.metric.name)
             row = rows.get(key)
@@ -111,11 +165,11 @@ class _Reader:
             if row.status is None or row.status is Status.SKIPPED:
                 row.status = Status.OK
             row.head += 1
-            self._take(row, column, one)
+            self._take(row, column, pair, one)
 
     def read_window(self, run: Run, column: int, *, adds_rows: bool) -> None:
         """Take in one run of the window, for the rows that are known."""
-        rows = self.rows
+        rows, pair = self.rows, self._pair(run, 1) if adds_rows else None
         for one in run.measurements:
             key = (one.benchmark.name, one.benchmark.params, one.metric.name)
             row = rows.get(key)
@@ -135,14 +189,14 @@ class _Reader:
             else:
                 _identify(row, one)
             row.window += 1
-            self._take(row, column, one)
+            self._take(row, column, pair, one)
 
     def _add(self, key: Key, one: Measurement) -> Row:
         row = Row(len(self.rows), one.benchmark, one.metric, "", 1.0, None, "mean")
         self.rows[key] = row
         return row
 
-    def _take(self, row: Row, column: int, one: Measurement) -> None:
+    def _take(self, row: Row, column: int, pair: int | None, one: Measurement) -> None:
         """Take the values of a measurement that fits its row."""
         if one.trials is not None:
             row.has_trials = True
@@ -152,6 +206,8 @@ class _Reader:
         if metric is not row.metric and metric.unit != row.metric.unit:
             factor = base_unit(metric.unit)[1]
         self.cells.add(row.number, column, factor, one.processes, one.summary)
+        if pair is not None:
+            self.pairs.add(row.number, pair, factor, one.processes, one.summary)
 
 
 _LEFT_OUT = (

@@ -34,6 +34,15 @@ class Numbers:
     """The part of `worse` that is not due to min_change."""
     single: bool
     """The newest level is a single session of several."""
+    half_width_better: float | None = None
+    """From delta to the better end of an interval that lies askew; None: it does
+    not, and `half_width` holds both ways."""
+
+    @property
+    def below(self) -> float:
+        """From delta to the better end of the interval."""
+        better = self.half_width_better
+        return self.half_width if better is None else better
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ def _claim(row: Numbers, suite: Suite | None) -> Decision:
         return Verdict.NO_REGRESSION, "moved-with-suite"
     if suite is not None and suite.verdict in _MOVED:
         return Verdict.INCONCLUSIVE, "suite-shift"
-    not_better = row.delta - row.half_width > -row.better
+    not_better = row.delta - row.below > -row.better
     if not_better and (suite is None or suite.verdict is Verdict.UNCHANGED):
         return Verdict.UNCHANGED, small
     return Verdict.NO_REGRESSION, small
@@ -98,7 +107,9 @@ def without_direction(row: Numbers) -> Decision:
     That nothing changed can be said without it; that something did is shown and
     judged by nobody.
     """
-    if abs(row.delta) + row.half_width < row.worse and (row.spread or row.delta == 0):
+    not_worse = row.delta + row.half_width < row.worse
+    not_better = row.delta - row.below > -row.worse
+    if not_worse and not_better and (row.spread or row.delta == 0):
         return Verdict.UNCHANGED, None
     return Verdict.INCONCLUSIVE, "no-direction"
 

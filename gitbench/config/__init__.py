@@ -18,7 +18,7 @@ from typing import Any
 
 from gitbench.config import values
 from gitbench.config.values import ConfigError, Place, Reader, check_ref, printable
-from gitbench.model import Accept, Rule, Settings, Verdict
+from gitbench.model import CORRECTIONS, METHODS, Accept, Rule, Settings, Verdict
 
 __all__ = [
     "Config",
@@ -73,6 +73,10 @@ class Config:
     fail_on: tuple[Verdict, ...] = (Verdict.REGRESSED, Verdict.FAILED)
     on_no_baseline: str = "fail"
     weak: str = "gross"
+    method: str = "moderated-t"
+    """How rows of real values are tested, one of `METHODS`."""
+    correction: str = "fdr_bh"
+    """How their p-values are corrected for their number, one of `CORRECTIONS`."""
     trusted: str = "any"
     """Whose runs count: `any`, `signed` (those with a good signature), or
     `signed-baseline` (the same, but head's own count unsigned)."""
@@ -108,6 +112,8 @@ class Config:
             accepts=tuple([one for one in self.accepts if one not in landed]),
             fail_on=self.fail_on,
             on_no_baseline=self.on_no_baseline,
+            method=self.method,
+            correction=self.correction,
         )
 
     def suite(self, name: str) -> Suite | None:
@@ -475,6 +481,7 @@ RULE_KEYS: dict[str, Reader] = {
     "min_change": values.amount,
     "max": values.quantity,
     "gate": values.flag,
+    "method": values.choice(*METHODS),
 }
 ACCEPT_KEYS: dict[str, Reader] = {
     "benchmark": values.text,
@@ -499,6 +506,8 @@ TOP_KEYS: dict[str, Reader] = {
     "fail_on": _fail_on,
     "on_no_baseline": values.choice("fail", "pass"),
     "weak": values.choice("gross", "never"),
+    "method": values.choice(*METHODS),
+    "correction": values.choice(*CORRECTIONS),
     "trusted": values.choice("any", "signed", "signed-baseline"),
     "default_suite": values.name,
     "suite": _suites,

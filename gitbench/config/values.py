@@ -155,10 +155,20 @@ def choice(*words: str) -> Reader:
     def read(value: object, place: Place) -> str:
         if value not in words or not isinstance(value, str):
             known = " or ".join([repr(word) for word in words])
-            raise place.error(f"must be {known}, not {shown(value)}")
+            near = _nearest(value, words) if isinstance(value, str) else ""
+            raise place.error(f"must be {known}, not {shown(value)}{near}")
         return value
 
     return read
+
+
+def _nearest(value: str, words: tuple[str, ...]) -> str:
+    """A question after the word that was meant, if one is like `value`."""
+    from difflib import get_close_matches
+
+    # A long one is no slip of the pen, and matching takes quadratic time.
+    close = get_close_matches(value[:60].lower().replace("_", "-"), words, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def flag(value: object, place: Place) -> bool:

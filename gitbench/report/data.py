@@ -61,8 +61,8 @@ def _settings(settings: Settings) -> Json:
     return {
         "alpha": settings.alpha,
         "threshold": settings.threshold,
-        "correction": "fdr_bh",
-        "method": "moderated-t",
+        "correction": settings.correction,
+        "method": settings.method,
         "weak": settings.weak,
         "fail_on": [verdict.value for verdict in settings.fail_on],
         "on_no_baseline": settings.on_no_baseline,
@@ -76,6 +76,7 @@ def _settings(settings: Settings) -> Json:
                 "min_change": _number(rule.min_change),
                 "max": _number(rule.max),
                 "gate": rule.gate,
+                "method": rule.method,
             }
             for rule in settings.rules
         ],

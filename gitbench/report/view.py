@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitbench.model import SEVERITY, Comparison, Group, Report, SideSummary, Verdict
-from gitbench.report import words
+from gitbench.report import methods, words
 from gitbench.report.escape import Phrase, Prose, say
 from gitbench.units import format_change, format_value
 
@@ -232,14 +232,8 @@ def _legend(report: Report, columns: set[str]) -> tuple[tuple[str, Phrase], ...]
         ("change", _limit_words(list(limits))),
         ("adjusted", say("adjusted: the change without the suite's own shift")),
         ("interval", say("interval: {level}, two-sided, uncorrected", level=level)),
-        (
-            "p",
-            say(
-                "p: one-sided, adjusted over all gated rows (Benjamini-Hochberg), "
-                "significant below {alpha}",
-                alpha=Prose(f"{alpha:g}"),
-            ),
-        ),
+        ("p", methods.p_meaning(report.settings)),
+        *(("p", meaning) for meaning in methods.test_words(report.comparisons)),
     ]
     return tuple(
         (key, meaning) for key, meaning in entries if meaning and key in columns

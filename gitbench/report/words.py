@@ -19,6 +19,7 @@ from gitbench.model import (
     Shift,
     Verdict,
 )
+from gitbench.report import methods
 from gitbench.report.escape import Phrase, Prose, join, say
 from gitbench.units import format_change, format_duration
 
@@ -383,8 +384,9 @@ def _reason_count(verdict: Verdict, reason: str, rows: list[Comparison]) -> Phra
     if needed:
         low, high = min(needed), max(needed)
         span = f"{low}" if low == high else f"{low} to {high}"
-        noun = "session" if high == 1 else "sessions"
-        text += f"; {span} further {noun} would decide"
+        noun = methods.counted_in(rows) + ("" if high == 1 else "s")
+        which = "would be enough" if rows[0].weak else "would decide"
+        text += f"; {span} further {noun} {which}"
         if len(needed) < len(rows):
             text += f" {len(needed):,} of them"
     return Phrase((Prose(text + "."),))
@@ -398,6 +400,9 @@ def weak_words(rows: Sequence[Comparison], settings: Settings) -> Phrase | None:
     sessions = min((r.base.sessions for r in rows if r.weak and r.base), default=1)
     some = _NUMBERS[min(sessions, len(_NUMBERS) - 1)]
     some += " session" if sessions == 1 else " sessions"
+    some += " of the baseline"
+    if sessions >= ENOUGH_SESSIONS:
+        some = "so few, by the chosen method,"
     if settings.weak == "gross":
         can = (
             "Only a change for the worse beyond 2 ×, in which every value of head is "
@@ -407,8 +412,7 @@ def weak_words(rows: Sequence[Comparison], settings: Settings) -> Phrase | None:
     else:
         can = "So no row is called regressed, improved or unchanged."
     return say(
-        "{some} of the baseline cannot tell a change from the noise between runs. "
-        "{can}",
+        "{some} cannot tell a change from the noise between runs. {can}",
         some=Prose(f"{len(few):,} inconclusive: {some}" if few else some.capitalize()),
         can=Prose(can),
     )
@@ -428,6 +432,9 @@ def next_step(
             "least two more occasions, and `gitbench record` each result on its "
             "commit, so that they add up."
         )
+    sides = short(baseline.commit), short(group.head.commit)
+    if lacking := methods.lacking_step(weak, *sides):
+        return lacking
     if weak:
         have = min((row.base.sessions for row in weak if row.base), default=1)
         missing = max(1, ENOUGH_SESSIONS - have)
@@ -458,7 +465,7 @@ def next_step(
 
 def _may_be_a_spike(group: Group, rows: Sequence[Comparison]) -> bool:
     """Whether something red rests on a single session of head."""
-    timed = [row for row in rows if row.method not in ("exact", "budget")]
+    timed = [row for row in rows if row.method not in ("exact", "budget", "paired")]
     if all(shift.verdict is not Verdict.REGRESSED for shift in group.shifts):
         timed = [r for r in timed if r.verdict is Verdict.REGRESSED and r.gated]
     return any(row.head is not None and row.head.sessions == 1 for row in timed)

@@ -66,6 +66,24 @@ class Change:
     """One-sided p-value for worse; .5 where `variance` is 0."""
     half_width: Floats
     """Half of the two-sided interval at level 1 - 2 alpha."""
+    p_less: Floats | None = None
+    """One-sided p-value for better where it is not `1 - p_worse`, as with ranks."""
+    half_width_better: Floats | None = None
+    """From `delta` to the better end of an interval that lies askew; `half_width` is
+    then the way to the worse end."""
+    floor: Floats | None = None
+    """Smallest p-value that so few sessions allow, of a rank test."""
+
+    @property
+    def p_better(self) -> Floats:
+        """One-sided p-value for better."""
+        return 1 - self.p_worse if self.p_less is None else self.p_less
+
+    @property
+    def below(self) -> Floats:
+        """From `delta` to the better end of the interval."""
+        better = self.half_width_better
+        return self.half_width if better is None else better
 
 
 @dataclass(frozen=True, slots=True)

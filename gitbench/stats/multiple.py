@@ -1,4 +1,8 @@
-"""Many tests at once: the false discovery rate of Benjamini and Hochberg (1995)."""
+"""Many tests at once: what each p-value is worth among the others.
+
+Corrections go by their names in statsmodels: `fdr_bh` (Benjamini and Hochberg 1995),
+`holm` (Holm 1979) and `none`.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +28,46 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     return adjusted
 
 
-def rejection_level(p: ArrayLike, alpha: float, members: int | None = None) -> float:
+def holm(p: ArrayLike) -> Floats:
+    """Adjusted p-values of one family, in the order given; shape (m,), m may be 0.
+
+    Rejecting those below alpha keeps the chance of any false rejection at alpha,
+    whatever else is true (Holm 1979): the r-th smallest counts m - r + 1 times.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * np.arange(values.size, 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def adjust(p: ArrayLike, correction: str) -> Floats:
+    """Adjusted p-values of one family by `fdr_bh`, `holm` or `none`."""
+    if correction == "none":
+        return np.array(p, dtype=np.float64)
+    return holm(p) if correction == "holm" else benjamini_hochberg(p)
+
+
+def rejection_level(
+    p: ArrayLike, alpha: float, members: int | None = None, correction: str = "fdr_bh"
+) -> float:
     """The p-value that one more row would need to be rejected at level `alpha`.
 
     With r of m rejected by Benjamini-Hochberg, the next one needs
-    alpha (r + 1) / m; `members` replaces m where the family is larger than `p`.
+    alpha (r + 1) / m, by Holm alpha / (m - r), and without a correction alpha;
+    `members` replaces m where the family is larger than `p`.
     """
+    if correction == "none":
+        return alpha
     values = np.asarray(p, dtype=np.float64)
     m = max(members or 0, values.size, 1)
-    rejected = int(np.count_nonzero(benjamini_hochberg(values) < alpha))
+    rejected = int(np.count_nonzero(adjust(values, correction) < alpha))
+    if correction == "holm":
+        return alpha / max(m - rejected, 1)
     return alpha * min(rejected + 1, m) / m
+
+
+def lone_level(alpha: float, tests: int, correction: str) -> float:
+    """The p-value that a single changed row needs among `tests`."""
+    return rejection_level((), alpha, tests, correction)

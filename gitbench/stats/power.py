@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gitbench.stats.moderated import Change, quantiles
+from gitbench.stats.ranks import smallest_p
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,11 @@ def detectable(change: Change, limit: Floats, level: float) -> Floats:
     """
     error = np.sqrt(change.variance)
     critical = quantiles(level, change.df) * error
-    return np.maximum(critical, limit) + quantiles(1 - POWER, change.df) * error
+    seen = np.maximum(critical, limit) + quantiles(1 - POWER, change.df) * error
+    if change.floor is not None:
+        # No change however large is significant: ranks of so few cannot tell.
+        seen = np.where(change.floor < level, seen, np.inf)
+    return seen
 
 
 def sessions_needed(
@@ -42,6 +47,8 @@ def sessions_needed(
     error = np.sqrt(change.head_variance[:, None] / sessions + base)
     delta = change.delta[:, None]
     significant = np.abs(delta) > quantiles(level, change.df)[:, None] * error
+    if change.floor is not None:
+        significant &= smallest_p(change.levels.newest[:, None], sessions) < level
     decided = significant & ((delta > worse[:, None]) | (-delta > better[:, None]))
     half_width = quantiles(alpha, change.df)[:, None] * error
     decided |= delta + half_width < worse[:, None]

@@ -42,6 +42,8 @@ alpha = 0.01
 fail_on = ["regressed", "missing", "regressed"]
 on_no_baseline = "pass"
 weak = "never"
+method = "welch"
+correction = "holm"
 default_suite = "unit"
 
 [[rule]]
@@ -58,6 +60,7 @@ max = 50000
 [[rule]]
 benchmark = "experimental/*"
 gate = false
+method = "mann-whitney"
 [[rule]]
 benchmark = "mem/*"
 max = "2 MiB"
@@ -99,6 +102,8 @@ EXPECTED = Config(
     fail_on=(Verdict.REGRESSED, Verdict.MISSING),
     on_no_baseline="pass",
     weak="never",
+    method="welch",
+    correction="holm",
     default_suite="unit",
     suites=(
         Suite("unit", "pytest --benchmark-json={results}", "pytest-benchmark"),
@@ -117,7 +122,7 @@ EXPECTED = Config(
             min_change_unit="s",
         ),
         Rule(metric="tokens", threshold=0.0, max=50000.0),
-        Rule(benchmark="experimental/*", gate=False),
+        Rule(benchmark="experimental/*", gate=False, method="mann-whitney"),
         Rule(benchmark="mem/*", max=2097152.0, max_unit="B"),
     ),
     required=("parser/*", "sort"),
@@ -212,6 +217,8 @@ def test_settings_hold_all_that_decides_verdicts() -> None:
         accepts=EXPECTED.accepts,
         fail_on=(Verdict.REGRESSED, Verdict.MISSING),
         on_no_baseline="pass",
+        method="welch",
+        correction="holm",
     )
     assert Config().settings() == Settings()
 
@@ -318,6 +325,13 @@ def test_verdicts_that_fail_a_gate() -> None:
             ["must be 'fail' or 'pass', not the string 'warn'"],
         ),
         ("weak = false", ["weak: must be 'gross' or 'never', not false"]),
+        ('method = "welsh"', ["method: must be", "did you mean 'welch'?"]),
+        ('method = "mann_whitney"', ["did you mean 'mann-whitney'?"]),
+        ('correction = "fdr-bh"', ["correction: must be", "did you mean 'fdr_bh'?"]),
+        (
+            '[[rule]]\nmethod = "pairs"',
+            ["[[rule]] number 1, method: must be", "did you mean 'paired'?"],
+        ),
         ("weak = ['gross']", ["not a list"]),
         ("baseline = ''", ["baseline: is empty"]),
         ("baseline = '  '", ["baseline: is empty"]),

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from gitbench.stats.multiple import benjamini_hochberg, rejection_level
+from gitbench.model import CORRECTIONS
+from gitbench.stats.multiple import (
+    adjust,
+    benjamini_hochberg,
+    holm,
+    lone_level,
+    rejection_level,
+)
 
 # Subnormal numbers have few digits, and lose them in another order of operations.
 P_VALUES = st.lists(
@@ -58,3 +65,42 @@ def test_rejection_level_grows_with_what_is_rejected_already() -> None:
 def test_rejection_level_of_no_rows() -> None:
     """With nothing to test, a single row would be tested at alpha."""
     assert rejection_level([], 0.05) == pytest.approx(0.05)
+
+
+@given(P_VALUES)
+@settings(derandomize=True, max_examples=200, deadline=None)
+def test_holm_agrees_with_statsmodels(p: list[float]) -> None:
+    """Adjusted p-values by Holm are those of multipletests, and never NaN."""
+    expected = multipletests(p, method="holm")[1] if p else []
+    assert np.allclose(holm(p), expected, rtol=1e-12, atol=0)
+
+
+def test_a_correction_goes_by_its_name() -> None:
+    """Each name of the settings has its correction; none leaves numbers as they are,
+    and never less than Benjamini-Hochberg less than Holm."""
+    p = [0.03, 0.001, 0.04, 0.7, 0.012]
+    by_name = {name: adjust(p, name) for name in CORRECTIONS}
+    assert by_name["none"].tolist() == p
+    assert by_name["fdr_bh"].tolist() == benjamini_hochberg(p).tolist()
+    assert by_name["holm"].tolist() == holm(p).tolist()
+    assert np.all(by_name["none"] <= by_name["fdr_bh"])
+    assert np.all(by_name["fdr_bh"] <= by_name["holm"])
+
+
+@given(P_VALUES.filter(bool), st.sampled_from(CORRECTIONS))
+@settings(derandomize=True, max_examples=100, deadline=None)
+def test_the_level_of_every_correction(p: list[float], correction: str) -> None:
+    """A p-value just below the level is rejected, in place of the weakest one."""
+    level = rejection_level(p, 0.05, correction=correction)
+    weakest = int(np.argmax(p))
+    if adjust(p, correction)[weakest] >= 0.05:
+        moved = [*p[:weakest], level * (1 - 1e-9), *p[weakest + 1 :]]
+        assert adjust(moved, correction)[weakest] < 0.05
+
+
+def test_what_a_single_changed_row_needs() -> None:
+    """Among 40 unchanged rows it is alpha / 40, without a correction alpha."""
+    assert lone_level(0.05, 40, "fdr_bh") == pytest.approx(0.05 / 40)
+    assert lone_level(0.05, 40, "holm") == pytest.approx(0.05 / 40)
+    assert lone_level(0.05, 40, "none") == pytest.approx(0.05)
+    assert lone_level(0.05, 0, "holm") == pytest.approx(0.05)
