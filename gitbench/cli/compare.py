@@ -239,6 +239,41 @@ def compare_commits(
     deepen: bool = False,
 ) -> Report:
     """Find the baselines of `head`, compare, and return the report."""
+    found = find_question(work, base, head, job, limits, overrides, deepen=deepen)
+    # Only now: this loads numpy, and without results there is nothing to compute.
+    from gitbench.compare import compare as compare_groups
+
+    return compare_groups(
+        found.groups,
+        found.settings,
+        head=found.head,
+        base=found.base,
+        warnings=found.warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareQuestion:
+    """What is compared with what, and by which settings."""
+
+    groups: tuple[GroupSides, ...]
+    settings: Settings
+    head: str
+    base: str
+    warnings: tuple[str, ...]
+
+
+def find_question(
+    work: Workspace,
+    base: str | None,
+    head: str,
+    job: ci.CiJob | None,
+    limits: baselines.Limits,
+    overrides: Overrides,
+    *,
+    deepen: bool = False,
+) -> CompareQuestion:
+    """Find the baselines of `head` and the settings that judge it."""
     repository, notes = work.repository, work.notes
     notes.tree_lookup = _through_index(notes)
     remote = work.config.remote
@@ -278,10 +313,7 @@ def compare_commits(
     left_out = trust.summary() if trust is not None else None
     warnings = () if left_out is None else (f"{left_out}.",)
     settings = overrides.apply(_settings(work, job, groups, start))
-    # Only now: this loads numpy, and without results there is nothing to compute.
-    from gitbench.compare import compare as compare_groups
-
-    return compare_groups(groups, settings, head=head_id, base=base, warnings=warnings)
+    return CompareQuestion(groups, settings, head_id, base, warnings)
 
 
 def _trust(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
