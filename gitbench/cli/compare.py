@@ -275,7 +275,7 @@ def find_question(
 ) -> CompareQuestion:
     """Find the baselines of `head` and the settings that judge it."""
     repository, notes = work.repository, work.notes
-    notes.tree_lookup = _through_index(notes)
+    notes.tree_lookup = through_index(notes)
     remote = work.config.remote
     head_id = repository.resolve(head)
     if base is None:
@@ -290,7 +290,7 @@ def find_question(
             start = baselines.find_start(
                 repository, notes, base, head_id, test_merge=test_merge
             )
-            trust = _trust(work, job, head_id)
+            trust = trust_of(work, job, head_id)
             groups = baselines.find_sides(
                 repository, notes, start, head_id, limits, trust
             )
@@ -316,7 +316,7 @@ def find_question(
     return CompareQuestion(groups, settings, head_id, base, warnings)
 
 
-def _trust(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
+def trust_of(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
     """Whose runs count, if not everybody's.
 
     In the CI of a fork a list of allowed signers that stands in the work tree is that
@@ -334,7 +334,7 @@ def _trust(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
     return provenance.Trust(provenance.Checker(keys), exempt=exempt)
 
 
-def _through_index(notes: Notes) -> Callable[[str], tuple[str, ...] | None]:
+def through_index(notes: Notes) -> Callable[[str], tuple[str, ...] | None]:
     """Commits by their trees from the index, which is loaded when it is asked."""
     lookup: Callable[[str], tuple[str, ...] | None] | None = None
 
