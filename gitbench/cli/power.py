@@ -274,7 +274,7 @@ def _tell_planned(
         for one in changes
     ]
     if as_json:
-        _dump(
+        dump(
             {
                 "cv": spread,
                 "power": power,
@@ -309,7 +309,8 @@ def _tell_planned(
 # ------------------------------------------------------------------------ as JSON
 
 
-def _dump(document: dict[str, Any]) -> None:
+def dump(document: dict[str, Any]) -> None:
+    """Print a document; names keep their signs, lone surrogates do not."""
     import json
 
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
@@ -348,7 +349,7 @@ def _tell_json(
     power: float,
     alpha: float,
 ) -> None:
-    _dump(
+    dump(
         {
             "change": change,
             "power": power,

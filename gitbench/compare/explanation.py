@@ -369,7 +369,8 @@ def _others(
     def side(sessions: Sequence[Session], part: str) -> Floats:
         found = [s.adjusted for s in sessions if s.part == part]
         there = np.array([x for x in found if x is not None], dtype=np.float64)
-        return there if family.linear else np.log(there)
+        with np.errstate(all="ignore"):
+            return there if family.linear else np.log(there)
 
     base, head = side(known.window, NEWEST), side(known.head, HEAD)
     return tuple(alternatives(base, head, greater=greater))
