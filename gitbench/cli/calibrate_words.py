@@ -71,7 +71,8 @@ def _suite_lines(
     commits = len({one.commit for one in sessions})
     what = number(len(sessions), "run" if repeated else "session")
     yield one_line(
-        f"suite {past.suite} on {past.testbed.name}: {what} of {number(commits, 'commit')}, from "
+        f"suite {past.suite} on {past.testbed.name}: {what} of "
+        f"{number(commits, 'commit')}, from "
         f"{moment(sessions[-1].runs[-1].run.started_at)[:10]} to "
         f"{moment(sessions[0].runs[0].run.started_at)[:10]}"
     )
