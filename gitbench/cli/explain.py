@@ -346,9 +346,12 @@ def _number_lines(one: Explanation) -> list[str]:
     def with_df(spread: float, df: float) -> str:
         return f"{size(one, spread)} ({df:.3g} degrees of freedom)"
 
+    prior = (
+        "assumed of a small suite" if figures.assumed else "noise of all rows (prior)"
+    )
     table = [
         ("  noise of this row's sessions", with_df(figures.own, figures.own_df)),
-        ("  noise of the suite (prior)", with_df(figures.prior, figures.prior_df)),
+        (f"  {prior}", with_df(figures.prior, figures.prior_df)),
         ("  inside a session of the baseline", size(one, figures.within)),
         ("  inside a session of head", size(one, figures.head_within)),
         ("  taken for the baseline", size(one, figures.moderated)),

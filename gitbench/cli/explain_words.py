@@ -94,7 +94,8 @@ def _noise(one: Explanation) -> Iterator[str]:
     own = f"its own sessions say {size(one, figures.own)}"
     also = ""
     if figures.prior_df > 0:
-        also = f", the suite as a whole {size(one, figures.prior)}"
+        who = "of a small suite is assumed" if figures.assumed else "all rows say"
+        also = f", {who} {size(one, figures.prior)}"
     if figures.within > 0 and figures.moderated <= figures.within * 1.0001:
         also += f", and values inside a session alone {size(one, figures.within)}"
     yield (

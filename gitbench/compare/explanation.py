@@ -29,6 +29,7 @@ from gitbench.sessions import group_sessions
 from gitbench.stats.alternatives import Alternative, alternatives
 from gitbench.stats.moderated import quantiles
 from gitbench.stats.power import detectable
+from gitbench.stats.variance import SMALL_SUITE
 from gitbench.units import base_unit
 
 Floats = NDArray[np.float64]
@@ -99,6 +100,8 @@ class Figures:
     own_df: float
     prior: float
     prior_df: float
+    assumed: bool
+    """`prior` is what is assumed of suites too small to tell one."""
     moderated: float
     """What a session of the baseline is taken to vary by: `own` and `prior` together,
     and at least `within`."""
@@ -329,6 +332,7 @@ def _with_test(
         own_df=float(levels.df[index]),
         prior=math.sqrt(prior.variance) * unit,
         prior_df=prior.df,
+        assumed=prior == SMALL_SUITE,
         moderated=math.sqrt(float(change.base_variance[index])) * unit,
         within=_root_mean(errors[heads:]),
         head=math.sqrt(float(change.head_variance[index])) * unit,
