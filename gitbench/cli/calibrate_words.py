@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from gitbench.cli.power import (
     seen_of,
     spread_of,
 )
-from gitbench.cli.tables import aligned
+from gitbench.cli.tables import aligned, wrapped
+from gitbench.cli.workspace import terminal_width
 from gitbench.export import moment
 from gitbench.model import REASONS, Settings
 from gitbench.report.words import number
@@ -55,9 +57,11 @@ def tell(told: Told, *, all_rows: bool) -> None:
         for line in _suite_lines(past, rows, all_rows, told.repeated):
             click.echo(line)
         click.echo("")
-    for line in _legend(told):
-        click.echo(line)
-    for lines in (_scenario_lines(told), _replay_lines(told)):
+    width = terminal_width(os.environ)
+    for text in _legend(told):
+        for line in wrapped(text, width):
+            click.echo(line)
+    for lines in (_scenario_lines(told, width), _replay_lines(told)):
         if lines:
             click.echo("")
         for line in lines:
@@ -152,7 +156,7 @@ def scenarios(told: Told) -> list[Scenario]:
     return [one for one in found if one is not None]
 
 
-def _scenario_lines(told: Told) -> list[str]:
+def _scenario_lines(told: Told, width: int) -> list[str]:
     found = scenarios(told)
     if not found:
         return []
@@ -173,8 +177,12 @@ def _scenario_lines(told: Told) -> list[str]:
     return [
         "What a comparison would find with one session of head, by this noise:",
         *aligned(table),
-        "  false alarms: red rows in 100 comparisons of unchanged code, by this noise "
-        "and on paper; what happens is measured by replaying",
+        *wrapped(
+            "false alarms: red rows in 100 comparisons of unchanged code, by this noise "
+            "and on paper; what happens is measured by replaying",
+            width,
+            "  ",
+        ),
     ]
 
 

@@ -235,6 +235,8 @@ def _echo(text: str) -> None:
 
 def _picture(one: Explanation, terminal: Terminal) -> list[str]:
     """Dots by session; the baseline's level, the limits, and head's interval."""
+    from markupsafe import Markup
+
     from gitbench.cli import dots
     from gitbench.compare import explanation as ex
 
@@ -275,7 +277,8 @@ def _picture(one: Explanation, terminal: Terminal) -> list[str]:
     if any(s.center != s.adjusted for s in (*one.window, *one.head)):
         key.append("without what moved the whole suite")
     indent = " " * (dots.LABEL + 2)
-    return [*drawn, indent + terminal.plain(",  ".join(key))]
+    legend = terminal.wrap(Markup(terminal.plain(", ".join(key))), indent, indent)
+    return [*drawn, *legend.split("\n")]
 
 
 def _session_lines(one: Explanation) -> list[str]:

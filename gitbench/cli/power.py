@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ import click
 
 from gitbench.cli import one_line
 from gitbench.cli.explain_words import percent
-from gitbench.cli.tables import aligned
-from gitbench.cli.workspace import open_workspace, ref_option
+from gitbench.cli.tables import aligned, wrapped
+from gitbench.cli.workspace import open_workspace, ref_option, terminal_width
 from gitbench.errors import GitbenchError
 from gitbench.model import Settings
 from gitbench.units import UnitError, parse_fraction
@@ -191,8 +192,10 @@ def _tell(
     if len(shown) > SHOWN and not all_rows:
         click.echo(f"... and {len(shown) - SHOWN} quieter ones: --all")
     click.echo("")
-    for line in _legend(rows, noise, change):
-        click.echo(line)
+    width = terminal_width(os.environ)
+    for text in _legend(rows, noise, change):
+        for line in wrapped(text, width):
+            click.echo(line)
 
 
 def spread_of(row: RowNoise) -> str:
@@ -300,10 +303,12 @@ def _tell_planned(
     for line in aligned(table):
         click.echo(line)
     click.echo("")
-    click.echo(
+    note = (
         "For one row, one-sided. Among m rows take --alpha divided by m; a red row "
         "must be beyond its threshold as well."
     )
+    for line in wrapped(note, terminal_width(os.environ)):
+        click.echo(line)
 
 
 # ------------------------------------------------------------------------ as JSON

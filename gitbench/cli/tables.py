@@ -31,6 +31,13 @@ def _cell(text: str) -> str:
     return " " * (len(text) - len(inner)) + (one_line(inner, 300) if inner else "")
 
 
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A paragraph of our own words as lines of at most `width` columns."""
+    from textwrap import wrap
+
+    return wrap(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
 BARS = "▁▂▃▄▅▆▇█"
 
 
