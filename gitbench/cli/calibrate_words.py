@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitbench.cli import one_line
-from gitbench.cli.explain_words import percent
 from gitbench.cli.noise_rules import Blocked, Written
 from gitbench.cli.power import (
     dump,
@@ -20,7 +19,7 @@ from gitbench.cli.power import (
     seen_of,
     spread_of,
 )
-from gitbench.cli.tables import aligned, wrapped
+from gitbench.cli.tables import aligned, percent, wrapped
 from gitbench.cli.workspace import terminal_width
 from gitbench.export import moment
 from gitbench.model import REASONS, Settings
@@ -178,8 +177,8 @@ def _scenario_lines(told: Told, width: int) -> list[str]:
         "What a comparison would find with one session of head, by this noise:",
         *aligned(table),
         *wrapped(
-            "false alarms: red rows in 100 comparisons of unchanged code, by this noise "
-            "and on paper; what happens is measured by replaying",
+            "false alarms: red rows in 100 comparisons of unchanged code, by this "
+            "noise and on paper; what happens is measured by replaying",
             width,
             "  ",
         ),

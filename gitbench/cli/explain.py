@@ -12,7 +12,7 @@ import click
 from gitbench import baseline as baselines
 from gitbench.cli import ci, one_line
 from gitbench.cli.compare import Overrides, find_question, without_fork_config
-from gitbench.cli.tables import aligned
+from gitbench.cli.tables import aligned, percent
 from gitbench.cli.workspace import (
     open_workspace,
     ref_option,
@@ -331,7 +331,6 @@ def _values(run: Any) -> list[str]:
 
 def _share(spread: float | None, center: float | None) -> str:
     """A spread as a share of its center."""
-    from gitbench.cli.explain_words import percent
 
     if spread is None or not center or not math.isfinite(spread / center):
         return "-"

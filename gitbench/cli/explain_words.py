@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from gitbench.cli.tables import percent
 from gitbench.compare.explanation import ABSENT, Explanation
 from gitbench.model import REASONS, Comparison, Verdict
 from gitbench.report.words import interval_words, number
@@ -21,12 +22,6 @@ def sentences(one: Explanation) -> list[str]:
     else:
         parts = _tested(one)
     return list(parts)
-
-
-def percent(share: float) -> str:
-    """A size without a sign, two digits: `0.85 %`, `12 %`, `150 %`."""
-    shown = f"{share * 100:.2g}"
-    return f"{share * 100:.0f} %" if "e" in shown else f"{shown} %"
 
 
 def size(one: Explanation, spread: float) -> str:

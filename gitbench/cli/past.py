@@ -12,7 +12,6 @@ from gitbench.cli.compare import through_index, trust_of
 from gitbench.cli.workspace import Workspace, warn
 from gitbench.errors import GitbenchError
 from gitbench.model import CommitRuns, RecordedRun
-from gitbench.sessions import group_sessions
 
 if TYPE_CHECKING:
     from gitbench.compare.noise import Past
@@ -34,6 +33,8 @@ def find_past(
     Runs that no baseline would hold (made with uncommitted changes, not trusted) are
     left out.  Raises NoHistoryError if nothing is there.
     """
+    from gitbench.compare.noise import Past, sessions_of
+
     repository, notes, config = work.repository, work.notes, work.config
     start = repository.resolve(revision)
     reach = config.max_distance + config.window_distance
@@ -59,8 +60,6 @@ def find_past(
         warn(warning)
     if not found:
         raise NoHistoryError(_nothing(work, revision, suite))
-    from gitbench.compare.noise import Past
-
     return tuple(
         Past(key[0], known[0].runs[0].run.testbed, tuple(known))
         for key, known in sorted(found.items())
@@ -76,17 +75,6 @@ def _by_suite(
             key = (one.run.suite, one.run.testbed.fingerprint)
             found.setdefault(key, []).append(one)
     return found
-
-
-def sessions_of(
-    commit: str, runs: Sequence[RecordedRun], distance: int = 0
-) -> list[CommitRuns]:
-    """The sessions of one commit, newest first, each as an entry of its own."""
-    by_run = {id(one.run): one for one in runs}
-    return [
-        CommitRuns(commit, tuple(by_run[id(run)] for run in session), distance)
-        for session in group_sessions([one.run for one in runs])
-    ]
 
 
 def _nothing(work: Workspace, revision: str, suite: str | None) -> str:

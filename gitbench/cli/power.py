@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitbench.cli import one_line
-from gitbench.cli.explain_words import percent
-from gitbench.cli.tables import aligned, wrapped
+from gitbench.cli.tables import aligned, percent, wrapped
 from gitbench.cli.workspace import open_workspace, ref_option, terminal_width
 from gitbench.errors import GitbenchError
 from gitbench.model import Settings
@@ -20,6 +18,7 @@ from gitbench.units import UnitError, parse_fraction
 
 if TYPE_CHECKING:
     from gitbench.compare.noise import Noise, Past, RowNoise
+    from gitbench.compare.plans import Plan
 
 EPILOG = """\b
 Examples:
@@ -37,18 +36,6 @@ SHOWN = 30
 
 class PowerError(GitbenchError):
     """There is nothing to plan for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Runs a side for one change at one noise; None where no number is enough."""
-
-    alone: int | None
-    """To tell the change from noise, this being the only row."""
-    among: int | None
-    """The same, corrected for all the rows of the comparison."""
-    red: int | None
-    """To be called regressed: significant, and beyond the row's limit."""
 
 
 @click.command(epilog=EPILOG)
@@ -101,6 +88,7 @@ def power(
 
     from gitbench.cli.past import find_past
     from gitbench.compare.noise import measure
+    from gitbench.compare.plans import plan
 
     work = open_workspace(ref)
     settings = work.config.settings()
@@ -108,8 +96,10 @@ def power(
     pasts = find_past(work, base, work.config.window, suite)
     noise = measure(pasts, settings)
     rows = _rows(noise, benchmark)
-    level = settings.alpha / max(noise.tests, 1)
-    plans = [_plan(row, wanted, power, settings.alpha, level) for row in rows]
+    plans = [
+        plan(row, wanted, power=power, alpha=settings.alpha, tests=noise.tests)
+        for row in rows
+    ]
     if as_json:
         _tell_json(rows, plans, pasts, noise, wanted, power, settings.alpha)
     else:
@@ -139,22 +129,6 @@ def _rows(noise: Noise, name: str) -> list[RowNoise]:
     raise PowerError(
         f"No benchmark with real-valued results fits {name[:120]!r} in the history."
         f"{hint}"
-    )
-
-
-def _plan(
-    row: RowNoise, change: float, power: float, alpha: float, level: float
-) -> Plan | None:
-    """Runs a side of one row; None where its noise is unknown or not a ratio."""
-    from gitbench.stats.planning import runs_per_side, runs_to_be_red
-
-    if row.linear or not row.own_df or not math.isfinite(row.limit):
-        return None
-    log = math.log1p(change)
-    return Plan(
-        runs_per_side(row.noise, log, alpha=alpha, power=power),
-        runs_per_side(row.noise, log, alpha=level, power=power),
-        runs_to_be_red(row.noise, log, row.limit, alpha=level, power=power),
     )
 
 
@@ -269,13 +243,10 @@ def _tell_planned(
     change: float, spread: float, power: float, alpha: float, as_json: bool
 ) -> None:
     """For a noise that was given: the change asked for, beside common ones."""
-    from gitbench.stats.planning import runs_per_side
+    from gitbench.compare.plans import runs_for
 
     changes = sorted({0.01, 0.02, 0.05, 0.1, 0.2, 0.5, change})
-    runs = [
-        runs_per_side(spread, math.log1p(one), alpha=alpha, power=power)
-        for one in changes
-    ]
+    runs = [runs_for(spread, one, alpha=alpha, power=power) for one in changes]
     if as_json:
         dump(
             {

@@ -23,10 +23,12 @@ from gitbench.model import (
     CommitRuns,
     GroupSides,
     Metric,
+    RecordedRun,
     Settings,
     Testbed,
     Verdict,
 )
+from gitbench.sessions import group_sessions
 from gitbench.stats.moderated import quantiles
 from gitbench.stats.power import POWER, detectable
 from gitbench.stats.student import tail
@@ -42,6 +44,17 @@ class Past:
     testbed: Testbed
     sessions: tuple[CommitRuns, ...]
     """Newest first; each entry is one session, so a commit may stand there twice."""
+
+
+def sessions_of(
+    commit: str, runs: Sequence[RecordedRun], distance: int = 0
+) -> list[CommitRuns]:
+    """The sessions of one commit, newest first, each as an entry of its own."""
+    by_run = {id(one.run): one for one in runs}
+    return [
+        CommitRuns(commit, tuple(by_run[id(run)] for run in session), distance)
+        for session in group_sessions([one.run for one in runs])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
