@@ -63,7 +63,12 @@ class WithCommand(click.Command):
 )
 @click.option("--suite", metavar="NAME", help="Only this suite.")
 @click.option("--tool", metavar="NAME", help="Which tool COMMAND runs.")
-@click.option("--timeout", type=float, metavar="S", help="Longest run, in seconds.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Longest run, in seconds.",
+)
 @click.option(
     "--sessions",
     type=click.IntRange(2, 1000),

@@ -121,8 +121,9 @@ def _legend(told: Told) -> Iterator[str]:
         "that the values inside a run show"
     )
     yield (
-        f"tells apart: what has to come out to be significant among {told.noise.tests} "
-        "tests; finds: the true change that is found in four of five cases"
+        f"tells apart: what has to come out to be significant among "
+        f"{number(told.noise.tests, 'test')}; finds: the true change that is found "
+        "in four of five cases"
     )
     if told.repeated:
         yield (
@@ -229,7 +230,7 @@ def _replay_lines(told: Told) -> list[str]:
 def tell_written(written: Written) -> None:
     """Say what became of the settings file."""
     click.echo("")
-    path = one_line(str(written.path))
+    path = one_line(written.path.name)
     count = number(len(written.rules), "rule")
     if not written.measured:
         click.echo(f"{path}: no row's noise is known well enough for a rule.")

@@ -387,16 +387,13 @@ def _alternative_lines(one: Explanation) -> list[str]:
     """Other tests of the same sessions."""
     if not one.alternatives:
         return []
-    table = [("  other tests of the sessions", "p, one-sided", "")]
+    table = [("  other tests", "p, one-sided", "sessions it needs", "")]
     for test in one.alternatives:
-        if test.p is None:
-            remark = f"{test.why_not}; needs {test.needs}"
-        elif test.smallest is not None:
-            remark = f"at least {test.smallest:.2g} with so few sessions"
-        else:
-            remark = ""
+        remark = test.why_not or ""
+        if test.p is not None and test.smallest is not None:
+            remark = f"cannot go below {test.smallest:.2g} here"
         p = "none" if test.p is None else f"{test.p:.3g}"
-        table.append((f"  {test.name}", p, remark))
+        table.append((f"  {test.name}", p, test.needs, remark))
     return aligned(table)
 
 

@@ -146,10 +146,10 @@ def _fitting(config: Config, row: RowNoise, suite: str) -> Rule | None:
 
 
 def rounded_up(floor: float) -> int | None:
-    """A log as a whole per cent, rounded up: to fives from 20 % on, to hundreds from
+    """A log as a whole per cent, rounded up: to fives from 50 % on, to hundreds from
     200 %; None beyond any threshold that would make sense."""
     if not floor < math.log(1000):
         return None
     percent = math.expm1(floor) * 100
-    step = 1 if percent <= 20 else 5 if percent <= 200 else 100
+    step = 1 if percent <= 50 else 5 if percent <= 200 else 100
     return math.ceil(percent / step - 1e-9) * step

@@ -23,7 +23,7 @@ class Alternative:
 
     name: str
     needs: str
-    """The fewest sessions it works with, in words."""
+    """The fewest sessions that it works with, in words."""
     p: float | None
     """One-sided, in the direction that was asked for."""
     smallest: float | None = None
@@ -48,28 +48,28 @@ def alternatives(base: Floats, head: Floats, *, greater: bool) -> list[Alternati
     return [
         _try(
             "Welch's t",
-            "2 sessions a side",
+            "2 a side",
             _welch,
             (base, head),
             "one side has a single session" if min(k, n) < 2 else _flat(base, head),
         ),
         _try(
             "Student's t",
-            "3 sessions in all",
+            "3 in all",
             _student,
             (base, head),
             "too few sessions" if k + n < 3 or min(k, n) < 1 else _flat(base, head),
         ),
         _try(
             "prediction interval",
-            "2 sessions of the baseline",
+            "2 of the baseline",
             _prediction,
             (base, head),
             "the baseline has a single session" if k < 2 or n < 1 else _flat(base),
         ),
         _try(
             "Mann-Whitney",
-            "1 session of head, 19 of the baseline, or 4 and 4, for p < .05",
+            "20 and 1, or 4 and 3, for p < .05",
             _mann_whitney,
             (base, head),
             "a side is empty" if min(k, n) < 1 else _flat(np.concatenate([base, head])),
@@ -77,7 +77,7 @@ def alternatives(base: Floats, head: Floats, *, greater: bool) -> list[Alternati
         ),
         _try(
             "Brunner-Munzel",
-            "2 sessions a side that overlap",
+            "2 a side, overlapping",
             _brunner_munzel,
             (base, head),
             "one side has a single session"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -77,11 +78,32 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(
     with pytest.raises(RunnerError, match=r"longer than 0\.5 s"):
         run_command(f"sleep 60 & echo $! > '{pid}'; wait", quick)
     assert time.monotonic() - started < 20
-    child = int(pid.read_text())
+    _wait_for_the_end(int(pid.read_text()))
+
+
+def test_an_interrupt_ends_the_command(setting: Setting, tmp_path: Path) -> None:
+    """Whoever presses Ctrl-C does not leave a benchmark running behind."""
+    pid = tmp_path / "pid"
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    kept = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_command(f"sleep 60 & echo $! > '{pid}'; wait", setting)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, kept)
+    _wait_for_the_end(int(pid.read_text()))
+
+
+def _wait_for_the_end(pid: int) -> None:
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and _runs(child):
+    while time.monotonic() < deadline and _runs(pid):
         time.sleep(0.02)
-    assert not _runs(child)
+    assert not _runs(pid)
 
 
 def _runs(pid: int) -> bool:
