@@ -34,8 +34,9 @@ from gitbench.units import base_unit
 
 Floats = NDArray[np.float64]
 
-HEAD, NEWEST, OLDER, ABSENT = "head", "newest", "older", "absent"
-"""Parts a session plays: `newest` is of the level that head is compared with."""
+HEAD, NEWEST, OLDER, UNUSED, ABSENT = "head", "newest", "older", "unused", "absent"
+"""Parts a session plays: `newest` is of the level that head is compared with, `older`
+lies before a step; a row that is not tested looks at the newest session alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Session:
     """When its newest run began."""
     runs: tuple[RunFigures, ...]
     part: str
-    """`head`, `newest`, `older` (before a step) or `absent`."""
+    """`head`, `newest`, `older`, `unused` or `absent`."""
     center: float | None = None
     adjusted: float | None = None
     """The center without what the session moved the whole suite by."""
@@ -281,8 +282,9 @@ def _placed(
     """The same with each session's number, and the part that it plays."""
     grid = part.table.grid
     logs = not bool(grid.linear[place])
-    newest = 1
+    newest, beyond = 1, UNUSED
     if found is not None:
+        beyond = OLDER
         newest = int(found[0].change.levels.newest[found[1]])
     sessions, seen = [*known.head, *known.window], 0
     for column, session in enumerate(sessions):
@@ -293,7 +295,7 @@ def _placed(
         role = session.part
         if role != HEAD:
             seen += 1
-            role = NEWEST if seen <= newest else OLDER
+            role = NEWEST if seen <= newest else beyond
         adjusted = float(grid.log_center[place, column]) - float(effects[column])
         sessions[column] = replace(
             session,

@@ -94,6 +94,28 @@ def test_no_history_and_one_session_say_so(project: Project) -> None:
     assert project.gitbench("calibrate", "--suite", "nope", code=3).err
 
 
+def test_exact_counts_have_no_noise(project: Project) -> None:
+    """A suite of counts alone is told to have none, and gets no rules."""
+    for number in range(4):
+        project.commit(f"c{number}")
+        run = project.results({"calls": [5]})
+        run["measurements"][0].update(metric="calls", unit="1", kind="exact")
+        (project.path.parent / "calls.json").write_text(json.dumps(run))
+        project.runs += 1
+        project.gitbench("record", "../calls.json")
+    text = project.gitbench("calibrate", "--write").out
+    assert "exact counts have none" in text
+    assert project.gitbench("calibrate", "--json").json["scenarios"] == []
+    project.commit("one more call")
+    run["measurements"][0]["values"] = [6]
+    (project.path.parent / "calls.json").write_text(json.dumps(run))
+    project.gitbench("record", "../calls.json")
+    row = project.gitbench("explain", "calls", "HEAD~1", "--json").json
+    parts = [session["part"] for session in row["explanations"][0]["sessions"]]
+    assert parts == ["head", "newest", "unused", "unused", "unused"]
+    assert row["explanations"][0]["figures"] is None
+
+
 def test_dirty_runs_tell_nothing(project: Project) -> None:
     """What no baseline would hold is no noise either."""
     noisy(project, {"parse": 0.01}, 3)
@@ -158,6 +180,23 @@ def test_rules_that_could_not_be_read_are_not_written(project: Project) -> None:
     path.write_text('rule = [{benchmark = "x", threshold = "7%"}]\n')
     assert "not valid TOML" in project.gitbench("calibrate", "--write", code=4).err
     assert path.read_text().count("\n") == 1
+
+
+def test_half_a_block_and_a_bare_repository_are_refused(project: Project) -> None:
+    """Where rules cannot be put, nothing is written and the reason is told."""
+    noisy(project, {"loud": 0.05})
+    path = project.path / "gitbench.toml"
+    path.write_text("# <<< gitbench calibrate\n")
+    done = project.gitbench("calibrate", "--write", code=4)
+    assert "do not stand there once each" in done.err
+    assert path.read_text() == "# <<< gitbench calibrate\n"
+    bare = Project.clone(project.path, project.path.parent / "bare", "--bare")
+    refs = "+refs/notes/*:refs/notes/*"
+    bare.git("fetch", "--quiet", str(project.path), refs)
+    assert "A bare repository" in bare.gitbench("calibrate", "--write", code=4).err
+    assert "loud" in bare.gitbench("calibrate").out
+    runs = bare.gitbench("calibrate", "--runs", "2", "--", "true", code=4).err
+    assert "needs a work tree" in runs
 
 
 def test_quiet_rows_take_the_rules_out_again(project: Project) -> None:
