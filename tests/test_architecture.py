@@ -327,6 +327,9 @@ def loaded_by(*arguments: str) -> set[str]:
         (("--help",), HEAVY),
         (("compare", "--help"), LAZY),
         (("record", "--help"), LAZY),
+        (("explain", "--help"), LAZY),
+        (("power", "--help"), LAZY),
+        (("calibrate", "--help"), LAZY),
     ],
 )
 def test_start_up_loads_nothing_heavy(

@@ -162,6 +162,15 @@ def test_no_format_loads_statistics(project: Project, fmt: str) -> None:
     assert ("jinja2" in found.modules) == (fmt != "json")
 
 
+def test_calibrating_loads_nothing_of_scipy(project: Project) -> None:
+    """Noise, other settings and the replay are computed by what compares."""
+    found = loaded(compared(project, 12).path, "calibrate")
+
+    assert found.code == 0, found.out
+    assert ARRAYS | GIT <= found.modules
+    assert found.modules & (STATISTICS | TEMPLATES | NEEDLESS) == set()
+
+
 def test_a_push_without_results_loads_only_the_store(project: Project) -> None:
     """A hook that has nothing to compare computes nothing."""
     line = f"refs/heads/main {project.head()} refs/heads/main {'0' * 40}\n"

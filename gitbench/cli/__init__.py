@@ -21,6 +21,9 @@ from gitbench.errors import GitbenchError
 COMMANDS = {
     "record": ("record", "Record the results of a benchmark tool on a commit."),
     "compare": ("compare", "Compare a commit with the baseline it branched from."),
+    "explain": ("explain", "Show everything behind one verdict."),
+    "calibrate": ("calibrate", "Measure your noise, and what the gate can see."),
+    "power": ("power", "Tell how many runs find a change of a given size."),
     "show": ("show", "Show what is recorded on a commit."),
     "log": ("show", "List commits with results, or one benchmark's history."),
     "diff": ("compare", "Compare two result files, without a repository."),

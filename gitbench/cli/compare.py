@@ -263,8 +263,43 @@ def compare_commits(
     deepen: bool = False,
 ) -> Report:
     """Find the baselines of `head`, compare, and return the report."""
+    found = find_question(work, base, head, job, limits, overrides, deepen=deepen)
+    # Only now: this loads numpy, and without results there is nothing to compute.
+    from gitbench.compare import compare as compare_groups
+
+    return compare_groups(
+        found.groups,
+        found.settings,
+        head=found.head,
+        base=found.base,
+        warnings=found.warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareQuestion:
+    """What is compared with what, and by which settings."""
+
+    groups: tuple[GroupSides, ...]
+    settings: Settings
+    head: str
+    base: str
+    warnings: tuple[str, ...]
+
+
+def find_question(
+    work: Workspace,
+    base: str | None,
+    head: str,
+    job: ci.CiJob | None,
+    limits: baselines.Limits,
+    overrides: Overrides,
+    *,
+    deepen: bool = False,
+) -> CompareQuestion:
+    """Find the baselines of `head` and the settings that judge it."""
     repository, notes = work.repository, work.notes
-    notes.tree_lookup = _through_index(notes)
+    notes.tree_lookup = through_index(notes)
     remote = work.config.remote
     head_id = repository.resolve(head)
     if base is None:
@@ -279,7 +314,7 @@ def compare_commits(
             start = baselines.find_start(
                 repository, notes, base, head_id, test_merge=test_merge
             )
-            trust = _trust(work, job, head_id)
+            trust = trust_of(work, job, head_id)
             groups = baselines.find_sides(
                 repository, notes, start, head_id, limits, trust
             )
@@ -302,13 +337,10 @@ def compare_commits(
     left_out = trust.summary() if trust is not None else None
     warnings = () if left_out is None else (f"{left_out}.",)
     settings = overrides.apply(_settings(work, job, groups, start))
-    # Only now: this loads numpy, and without results there is nothing to compute.
-    from gitbench.compare import compare as compare_groups
-
-    return compare_groups(groups, settings, head=head_id, base=base, warnings=warnings)
+    return CompareQuestion(groups, settings, head_id, base, warnings)
 
 
-def _trust(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
+def trust_of(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
     """Whose runs count, if not everybody's.
 
     In the CI of a fork a list of allowed signers that stands in the work tree is that
@@ -326,7 +358,7 @@ def _trust(work: Workspace, job: ci.CiJob | None, head: str) -> Trust | None:
     return provenance.Trust(provenance.Checker(keys), exempt=exempt)
 
 
-def _through_index(notes: Notes) -> Callable[[str], tuple[str, ...] | None]:
+def through_index(notes: Notes) -> Callable[[str], tuple[str, ...] | None]:
     """Commits by their trees from the index, which is loaded when it is asked."""
     lookup: Callable[[str], tuple[str, ...] | None] | None = None
 

@@ -124,31 +124,70 @@ def record(
     if session is None and sum(len(source.readings) for source in sources) > 1:
         session = recording.one_session([source.data for source in sources])
     head = None if revision is None else work.repository.resolve(revision)
-    job = ci.detect(work.environ)
-    runs = []
-    for source in sources:
-        for warning in _warnings(source):
-            warn(warning)
-        for reading in source.readings:
-            commit = _commit(work, reading, head, source.name)
-            where = recording.Circumstances(
-                commit=commit,
-                tree=work.repository.commit(commit).tree,
-                dirty=_dirty(work, reading, commit),
-                now_ms=time.time_ns() // 1_000_000,
-                suite=suite or reading.suite or work.config.default_suite,
-                ci=job.context if job else None,
-                session=session,
-                round=number,
-                tags=pairs,
-                max_values=max_values,
-                again=again,
-            )
-            machine = _testbed(work, reading, testbed)
-            runs.append(recording.make_run(reading, source.data, machine, where))
+    asked = Asked(head, suite, testbed, session, pairs, max_values, again, round=number)
+    runs = [run for source in sources for run in runs_of(work, source, asked)]
     if dry_run:
         _tell_dry(runs)
         return
+    written, signatures = store(work, runs, sign=sign, restore=restore)
+    if baseline is not None:
+        _save_baseline(work, baseline, {run.commit: None for run in runs})
+    _tell(runs, written, as_json)
+    if signatures is not None and not as_json:
+        _tell_signed(signatures)
+    _afterwards(work, share, remote)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user says of results, which wins over what they say of themselves."""
+
+    head: str | None = None
+    """The commit that was measured."""
+    suite: str | None = None
+    testbed: str | None = None
+    session: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    max_values: int | None = None
+    again: bool = False
+    round: int | None = None
+
+
+def runs_of(work: Workspace, source: Source, asked: Asked) -> list[Run]:
+    """The runs of one source, ready to be stored; says what its readers warn of."""
+    job = ci.detect(work.environ)
+    for warning in _warnings(source):
+        warn(warning)
+    runs = []
+    for reading in source.readings:
+        commit = _commit(work, reading, asked.head, source.name)
+        where = recording.Circumstances(
+            commit=commit,
+            tree=work.repository.commit(commit).tree,
+            dirty=_dirty(work, reading, commit),
+            now_ms=time.time_ns() // 1_000_000,
+            suite=asked.suite or reading.suite or work.config.default_suite,
+            ci=job.context if job else None,
+            session=asked.session,
+            round=asked.round,
+            tags=asked.tags,
+            max_values=asked.max_values,
+            again=asked.again,
+        )
+        machine = _testbed(work, reading, asked.testbed)
+        runs.append(recording.make_run(reading, source.data, machine, where))
+    return runs
+
+
+def store(
+    work: Workspace,
+    runs: Sequence[Run],
+    *,
+    sign: bool | None = None,
+    restore: bool = False,
+) -> tuple[Written, dict[str, tuple[Signature, ...]] | None]:
+    """Store runs on their commits, all or none, signed if that is asked or set; the
+    signatures are None where it is not."""
     by_commit: dict[str, list[Run]] = {}
     for run in runs:
         by_commit.setdefault(run.commit, []).append(run)
@@ -161,12 +200,7 @@ def record(
     )
     for warning in written.warnings:
         warn(warning)
-    if baseline is not None:
-        _save_baseline(work, baseline, by_commit)
-    _tell(runs, written, as_json)
-    if sign and not as_json:
-        _tell_signed(signatures)
-    _afterwards(work, share, remote)
+    return written, signatures if sign else None
 
 
 def read_source(name: str, tool: str | None) -> Source:

@@ -31,6 +31,19 @@ def _cell(text: str) -> str:
     return " " * (len(text) - len(inner)) + (one_line(inner, 300) if inner else "")
 
 
+def percent(share: float) -> str:
+    """A size without a sign, two digits: `0.85 %`, `12 %`, `150 %`."""
+    shown = f"{share * 100:.2g}"
+    return f"{share * 100:.0f} %" if "e" in shown else f"{shown} %"
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A paragraph of our own words as lines of at most `width` columns."""
+    from textwrap import wrap
+
+    return wrap(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
 BARS = "▁▂▃▄▅▆▇█"
 
 

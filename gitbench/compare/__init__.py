@@ -42,7 +42,7 @@ from gitbench.compare.rows import (
 )
 from gitbench.compare.rules import Limits, Rulebook, unmet
 from gitbench.compare.sides import summarise_sides
-from gitbench.compare.table import Row, read_table
+from gitbench.compare.table import Row, Table, read_table
 from gitbench.compare.verdicts import Decision
 from gitbench.model import (
     REASONS,
@@ -60,7 +60,7 @@ from gitbench.model import (
 )
 from gitbench.stats.multiple import lone_level
 
-__all__ = ["compare", "gate"]
+__all__ = ["Detail", "Part", "compare", "compare_in_detail", "gate"]
 
 
 def compare(
@@ -76,6 +76,20 @@ def compare(
     `head` and `base` are what was asked for, in the user's words.  Deterministic:
     the order of runs and of benchmarks does not matter.
     """
+    return compare_in_detail(
+        groups, settings, head=head, base=base, warnings=warnings
+    ).report
+
+
+def compare_in_detail(
+    groups: Sequence[GroupSides],
+    settings: Settings,
+    *,
+    head: str,
+    base: str,
+    warnings: Iterable[str] = (),
+) -> Detail:
+    """The same comparison with the numbers that led to it."""
     parts = [_part(number, one, settings) for number, one in enumerate(groups)]
     families = [family for part in parts for family in part.families]
     tests = correct(families, settings.alpha, settings.correction)
@@ -94,7 +108,7 @@ def compare(
         verdict = Verdict.FAILED
         code = FAILED if verdict in settings.fail_on else code
         reason = f"Head has no results, and {', '.join(missing)} is required."
-    return Report(
+    report = Report(
         verdict=verdict,
         exit_code=code,
         head=head,
@@ -106,13 +120,26 @@ def compare(
         reason=reason,
         counts=count_verdicts(rows),
     )
+    return Detail(report, tuple(parts), tests)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Detail:
+    """A report, and what it was made of: for those who ask why."""
+
+    report: Report
+    parts: tuple[Part, ...]
+    """One a group of the report, in its order."""
+    tests: int
+    """Size of the family that p-values are corrected for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
     """One suite on one testbed on its way into the report."""
 
     given: GroupSides
+    table: Table
     context: Context
     families: list[Family]
     exact: list[tuple[Row, Limits]]
@@ -123,7 +150,7 @@ class _Part:
     """Rows that head skipped and the baseline does not have."""
 
 
-def _part(number: int, given: GroupSides, settings: Settings) -> _Part:
+def _part(number: int, given: GroupSides, settings: Settings) -> Part:
     """Read the runs of one group, and sort out which rows are to be tested."""
     table = read_table(given)
     rulebook = Rulebook(settings, given.suite)
@@ -154,10 +181,10 @@ def _part(number: int, given: GroupSides, settings: Settings) -> _Part:
     families = build_families(table, tested, settings.alpha, settings.weak)
     sides = summarise_sides(table, families)
     context = Context(number, settings.alpha, sides)
-    return _Part(given, context, families, exact, settled, measured, skipped)
+    return Part(given, table, context, families, exact, settled, measured, skipped)
 
 
-def _comparisons(part: _Part) -> Iterator[Comparison]:
+def _comparisons(part: Part) -> Iterator[Comparison]:
     """All rows of one group, its p-values corrected."""
     for row, limits, decision in part.settled:
         yield write_settled(row, limits, decision, part.context)
@@ -168,7 +195,7 @@ def _comparisons(part: _Part) -> Iterator[Comparison]:
 
 
 def _group(
-    part: _Part, rows: Sequence[Comparison], tests: int, correction: str
+    part: Part, rows: Sequence[Comparison], tests: int, correction: str
 ) -> Group:
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
@@ -212,7 +239,7 @@ def _why_nothing(rows: Sequence[Comparison]) -> str:
     return f"No row of head could be compared with the baseline: {', '.join(parts)}."
 
 
-def _group_warnings(part: _Part, rows: Sequence[Comparison]) -> Iterator[str]:
+def _group_warnings(part: Part, rows: Sequence[Comparison]) -> Iterator[str]:
     """What has to be said of a group as a whole."""
     if part.skipped:
         rows_are = "row was" if part.skipped == 1 else "rows were"

@@ -97,6 +97,12 @@ class Procedure:
     """The suite's shift as a single row; None where the suite is too small or the
     window or head has too few sessions to test it."""
     prior: Prior
+    window_effects: Floats
+    """What each session of the window moved all rows by, against the newest level of
+    the suite, (k,); zeros where no shift is estimated.  The variance of a row is that
+    of what is left without them."""
+    head_effects: Floats
+    """The same of each session of head, (n,)."""
 
 
 def compare_sessions(
@@ -116,6 +122,7 @@ def compare_sessions(
     """
     window, head = sessions.window, sessions.head
     offset, suite = np.zeros(len(window)), None
+    by_window, by_head, level = np.zeros(window.shape[1]), np.zeros(head.shape[1]), 0.0
     if adjust and np.count_nonzero(fitted) >= MIN_ROWS:
         by_window, by_head = column_effects(window[fitted], head[fitted])
         suite = _suite_change(by_window, by_head, median_of(least), alpha)
@@ -134,7 +141,14 @@ def compare_sessions(
     own_df = np.where(np.isnan(head), 0.0, sessions.head_error_df).sum(axis=1)
     change = _change(levels, head, within, row_means(own), own_df, prior, alpha)
     tested = suite is not None and suite.levels.df[0] > 0 and suite.sessions[0] > 0
-    return Procedure(change, offset, suite if tested else None, prior)
+    return Procedure(
+        change,
+        offset,
+        suite if tested else None,
+        prior,
+        by_window - level,
+        by_head - level,
+    )
 
 
 def _suite_change(window: Floats, head: Floats, least: float, alpha: float) -> Change:
