@@ -92,7 +92,7 @@ class Family:
 
 
 def build_families(
-    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float, weak: str
+    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float
 ) -> list[Family]:
     """The comparable rows of one group, in families that are tested together.
 
@@ -107,8 +107,7 @@ def build_families(
         key = (metric.name, row.base_unit, metric.kind, metric.better, bent)
         kinds.setdefault(key, []).append((row, limits))
     return [
-        _family(table, members, bool(key[-1]), alpha, weak)
-        for key, members in kinds.items()
+        _family(table, members, bool(key[-1]), alpha) for key, members in kinds.items()
     ]
 
 
@@ -117,7 +116,6 @@ def _family(
     members: list[tuple[Row, Limits]],
     linear: bool,
     alpha: float,
-    weak: str,
 ) -> Family:
     rows, limits = [row for row, _ in members], [limit for _, limit in members]
     metric = rows[0].metric
@@ -151,6 +149,7 @@ def _family(
     known_error = np.any(np.nan_to_num(sessions.window_error) > 0, axis=1)
     reasons = _weakness(found.levels.sessions, many & known_error)
     strong = np.array([reason is None for reason in reasons])
+    silent = strong | np.array([one.weak == "never" for one in limits])
     return Family(
         rows=rows,
         limits=limits,
@@ -163,7 +162,7 @@ def _family(
         base=base,
         head=head,
         weak=reasons,
-        gross=_gross(table, index, strong, sign, linear or weak == "never"),
+        gross=_gross(table, index, silent, sign, linear),
         member=gated & strong & (found.variance > 0) & np.isfinite(worse),
         fitted=int(np.count_nonzero(fitted)),
         single_values=_count_single(sessions, strong),
@@ -285,12 +284,12 @@ def _weakness(sessions: Ints, two_suffice: Bools) -> list[str | None]:
     ]
 
 
-def _gross(table: Table, index: Ints, strong: Bools, sign: float, none: bool) -> Ints:
-    """Gross changes of the weak rows, 1 for worse; 0 for all others."""
-    if none or strong.all():
+def _gross(table: Table, index: Ints, silent: Bools, sign: float, none: bool) -> Ints:
+    """Gross changes of the rows that are not `silent`, 1 for worse; 0 for others."""
+    if none or silent.all():
         return np.zeros(index.size, dtype=np.intp)
     wanted = np.zeros(len(table.rows), dtype=bool)
-    wanted[index[~strong]] = True
+    wanted[index[~silent]] = True
     found = gross.gross_changes(*table.grid.extents(wanted))
     return (sign * found[index]).astype(np.intp)
 

@@ -59,7 +59,7 @@ def settle(
     if row.status is Status.FAILED:
         return Verdict.FAILED, "failed-in-head"
     if not row.head:
-        if limits.required and not measured:
+        if limits.required_row or (limits.required and not measured):
             return Verdict.FAILED, "required-missing"
         skipped = row.status is Status.SKIPPED
         return Verdict.MISSING, "skipped-in-head" if skipped else None

@@ -14,25 +14,40 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gitbench.config import values
-from gitbench.config.values import ConfigError, Place, Reader, check_ref, printable
+from gitbench.config.values import (
+    AUTO,
+    ConfigError,
+    Place,
+    Reader,
+    check_ref,
+    parse_span,
+    printable,
+)
 from gitbench.model import Accept, Rule, Settings, Verdict
 
 __all__ = [
     "Config",
     "ConfigError",
     "Suite",
+    "accept_key",
     "check_ref",
     "load",
     "load_directory",
     "load_from_files",
     "parse_fail_on",
+    "parse_span",
+    "parse_threshold",
 ]
+
+T = TypeVar("T")
 
 OWN_FILE = "gitbench.toml"
 SHARED_FILE = "pyproject.toml"
+FILES = (OWN_FILE, SHARED_FILE)
+"""Where settings may stand, from the root of the project."""
 
 MAX_BYTES = 1_000_000
 """Longest file that is read."""
@@ -69,9 +84,14 @@ class Config:
     """Most commits from the start of the walk to the nearest one with runs."""
     threshold: float = 0.05
     """Fraction beyond which a significant change is red."""
+    auto: bool = False
+    """`threshold = "auto"`: it follows from the noise of each row, and `threshold`
+    holds where that is not known."""
     alpha: float = 0.05
     fail_on: tuple[Verdict, ...] = (Verdict.REGRESSED, Verdict.FAILED)
     on_no_baseline: str = "fail"
+    max_age_s: int | None = None
+    """`max_age`: the oldest baseline that counts, in seconds before head."""
     weak: str = "gross"
     trusted: str = "any"
     """Whose runs count: `any`, `signed` (those with a good signature), or
@@ -92,23 +112,46 @@ class Config:
     """The file that was read; None: there is none."""
     warnings: tuple[str, ...] = ()
 
-    def settings(self, baseline: Config | None = None) -> Settings:
+    def settings(
+        self, baseline: Config | None = None, today: str | None = None
+    ) -> Settings:
         """All that decides verdicts of head, whose settings these are.
 
         An `[[accept]]` that the settings of the baseline commit hold as well has
-        landed, and no longer excuses anything.
+        landed, and no longer excuses anything; nor does one that expired before
+        `today` (YYYY-MM-DD).
         """
-        landed = set(baseline.accepts) if baseline is not None else set()
         return Settings(
             alpha=self.alpha,
             threshold=self.threshold,
             weak=self.weak,
             rules=self.rules,
             required=self.required,
-            accepts=tuple([one for one in self.accepts if one not in landed]),
+            accepts=tuple(
+                one for one in self.open_accepts(baseline) if not _expired(one, today)
+            ),
             fail_on=self.fail_on,
             on_no_baseline=self.on_no_baseline,
+            auto=self.auto,
+            max_age_s=self.max_age_s,
         )
+
+    def open_accepts(self, baseline: Config | None) -> tuple[Accept, ...]:
+        """The accepted changes that `baseline`'s settings lack.
+
+        Entries are told apart by what they accept, so that mending the reason of one
+        that has landed does not open it again.  Where settings hold several of the
+        same, each has to land by itself: a second slow-down of as much is a second
+        entry.
+        """
+        landed = list(baseline.accepts) if baseline is not None else []
+        left = [one for one in self.accepts if not _take(landed, one)]
+        keys = [accept_key(one) for one in landed]
+        return tuple(one for one in left if not _take(keys, accept_key(one)))
+
+    def expired_accepts(self, baseline: Config | None, today: str) -> list[Accept]:
+        """Those that would count, had they not expired before `today`."""
+        return [one for one in self.open_accepts(baseline) if _expired(one, today)]
 
     def suite(self, name: str) -> Suite | None:
         """The `[suite.NAME]` of that name, if there is one."""
@@ -116,6 +159,23 @@ class Config:
             if one.name == name:
                 return one
         return None
+
+
+def accept_key(accept: Accept) -> tuple[str, str, float]:
+    """What an entry accepts; two with the same key may differ in their reasons."""
+    return accept.benchmark, accept.metric, accept.threshold
+
+
+def _expired(accept: Accept, today: str | None) -> bool:
+    return None not in (accept.expires, today) and str(accept.expires) < str(today)
+
+
+def _take(some: list[T], one: T) -> bool:
+    """Take `one` out of a list if it is there."""
+    if one not in some:
+        return False
+    some.remove(one)
+    return True
 
 
 # -------------------------------------------------------------- finding the file
@@ -211,6 +271,7 @@ def _parse(
     for key, name in _FIELDS.items():
         if key in fields:
             fields[name] = fields.pop(key)
+    _split_auto(fields)
     # The keys of two sections are fields of the configuration itself.
     for key in ("testbed", "hook"):
         for name, value in fields.pop(key, {}).items():
@@ -330,7 +391,8 @@ def parse_fail_on(words: Iterable[str]) -> tuple[Verdict, ...]:
     Raises ConfigError.
     """
     words = tuple(words)
-    known = {one.value: one for one in Verdict if one is not Verdict.NOT_COMPARED}
+    never = (Verdict.NOT_COMPARED, Verdict.ACCEPTED)
+    known = {one.value: one for one in Verdict if one not in never}
     if words == ("never",):
         return ()
     found: dict[Verdict, None] = {}
@@ -339,6 +401,11 @@ def parse_fail_on(words: Iterable[str]) -> tuple[Verdict, ...]:
             raise ConfigError("'never' stands alone or not at all.")
         if word == Verdict.NOT_COMPARED.value:
             raise ConfigError(f"{word!r} is decided by on_no_baseline, not by fail_on.")
+        if word == Verdict.ACCEPTED.value:
+            raise ConfigError(
+                f"{word!r} never fails a gate: somebody gave a reason for the change; "
+                "delete its [[accept]] instead."
+            )
         if word not in known:
             raise ConfigError(
                 f"{word[:60]!r} is no verdict; known are {', '.join(known)}, and "
@@ -346,6 +413,23 @@ def parse_fail_on(words: Iterable[str]) -> tuple[Verdict, ...]:
             )
         found[known[word]] = None
     return tuple(found)
+
+
+def parse_threshold(text: str) -> dict[str, Any]:
+    """The fields that a threshold sets: `threshold` and `auto`; or `auto` alone, since
+    where noise is not known the fraction that stands holds.  Raises UnitError."""
+    from gitbench.units import parse_fraction
+
+    if text == AUTO:
+        return {"auto": True}
+    return {"threshold": parse_fraction(text), "auto": False}
+
+
+def _split_auto(fields: dict[str, Any]) -> None:
+    """Turn a threshold of "auto" into the flag that says so."""
+    if fields.get("threshold") == AUTO:
+        fields["auto"] = True
+        del fields["threshold"]
 
 
 def _fail_on(value: object, place: Place) -> tuple[Verdict, ...]:
@@ -401,6 +485,7 @@ def _covers(first: Rule, second: Rule) -> bool:
 
 def _rule(value: object, place: Place) -> Rule:
     fields = _table(value, place, RULE_KEYS)
+    _split_auto(fields)
     for key in ("min_change", "max"):
         if key in fields:
             fields[key], fields[f"{key}_unit"] = fields[key]
@@ -423,7 +508,7 @@ def _accepts(value: object, place: Place) -> tuple[Accept, ...]:
         here = place.number(number)
         fields = _table(one, here, ACCEPT_KEYS)
         for key in ACCEPT_KEYS:
-            if key not in fields:
+            if key not in fields and key != "expires":
                 raise here.error(f"lacks the key {key!r}, which it needs")
         accept = Accept(**fields)
         if accept in accepts:
@@ -470,17 +555,20 @@ RULE_KEYS: dict[str, Reader] = {
     "benchmark": values.text,
     "metric": values.text,
     "suite": values.text,
-    "threshold": values.fraction,
+    "threshold": values.threshold,
     "warn": values.fraction,
     "min_change": values.amount,
     "max": values.quantity,
     "gate": values.flag,
+    "required": values.flag,
+    "weak": values.choice("gross", "never"),
 }
 ACCEPT_KEYS: dict[str, Reader] = {
     "benchmark": values.text,
     "metric": values.text,
     "threshold": values.fraction,
     "reason": values.reason,
+    "expires": values.day,
 }
 SUITE_KEYS: dict[str, Reader] = {"command": values.command, "tool": values.name}
 REQUIRED_KEYS: dict[str, Reader] = {"benchmarks": _globs}
@@ -494,10 +582,11 @@ TOP_KEYS: dict[str, Reader] = {
     "window": values.whole(1),
     "window_distance": values.whole(0),
     "max_distance": values.whole(0),
-    "threshold": values.fraction,
+    "threshold": values.threshold,
     "alpha": values.alpha,
     "fail_on": _fail_on,
     "on_no_baseline": values.choice("fail", "pass"),
+    "max_age": values.span,
     "weak": values.choice("gross", "never"),
     "trusted": values.choice("any", "signed", "signed-baseline"),
     "default_suite": values.name,
@@ -508,7 +597,12 @@ TOP_KEYS: dict[str, Reader] = {
     "accept": _accepts,
     "hook": _section(HOOK_KEYS),
 }
-_FIELDS = {"suite": "suites", "rule": "rules", "accept": "accepts"}
+_FIELDS = {
+    "suite": "suites",
+    "rule": "rules",
+    "accept": "accepts",
+    "max_age": "max_age_s",
+}
 """Fields of `Config` that are named otherwise than their key."""
 
 SECTIONS: dict[str, dict[str, Reader]] = {
