@@ -16,7 +16,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gitbench.compare.families import Family, build_families, correct, sensitivity
+from gitbench.compare.families import (
+    Family,
+    build_families,
+    correct,
+    count_fixed,
+    sensitivity,
+)
 from gitbench.compare.outcome import (
     FAILED,
     count_verdicts,
@@ -237,6 +243,13 @@ def _group_warnings(part: _Part, rows: Sequence[Comparison]) -> Iterator[str]:
         yield (
             f"In {single} of {tested} rows head has one value a run, so its error "
             "inside the run is unknown and taken as zero."
+        )
+    fixed = sum(map(count_fixed, part.families))
+    if fixed:
+        rows_have = "row has" if fixed == 1 else "rows have"
+        yield (
+            f"{fixed} {rows_have} too few sessions for an automatic threshold; a fixed "
+            "one holds there."
         )
     if rows and not any(row.gated for row in rows):
         unknown = all(row.metric.better is Better.NONE for row in rows)

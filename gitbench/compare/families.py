@@ -14,7 +14,14 @@ from gitbench.compare.rules import Limits
 from gitbench.compare.table import Row, Table
 from gitbench.model import Better, Kind
 from gitbench.stats import gross
-from gitbench.stats.moderated import Change, Procedure, Sessions, compare_sessions
+from gitbench.stats.auto import auto_threshold
+from gitbench.stats.moderated import (
+    SUITE_PRIOR,
+    Change,
+    Procedure,
+    Sessions,
+    compare_sessions,
+)
 from gitbench.stats.multiple import benjamini_hochberg, rejection_level
 from gitbench.stats.power import detectable, sessions_needed
 from gitbench.stats.rows import first_present, median_of, row_means
@@ -74,6 +81,11 @@ class Family:
     """The suite's own limit: the median threshold of its rows."""
     suite_accepted: float
     """Up to where a change of the whole suite was accepted; minus infinity if not."""
+    auto: Bools
+    """The threshold shall follow from the row's noise; once `correct` was called, it
+    does."""
+    suite_auto: bool
+    """The same of the suite's limit: of at least half of its rows."""
     adjusted_worse: Floats = field(default_factory=lambda: np.empty(0))
     adjusted_better: Floats = field(default_factory=lambda: np.empty(0))
     """Adjusted p-values, those of rows outside the family uncorrected."""
@@ -141,6 +153,7 @@ def _family(
         # Nothing of it may weigh in the gate.
         procedure = replace(procedure, suite=None)
     found = procedure.change
+    auto = np.array([one.auto for one in limits], dtype=bool) & (not linear)
     head = _centers(centers[:, : table.grid.heads], linear)
     newest = first_present(centers[:, table.grid.heads :])
     base = _base(newest, head, procedure, sign, scale, linear)
@@ -169,6 +182,8 @@ def _family(
         scale=scale,
         suite_limit=median_of(threshold[fitted]),
         suite_accepted=_accepted([limits[place] for place in np.flatnonzero(fitted)]),
+        auto=auto & strong,
+        suite_auto=bool(np.mean(auto[fitted]) >= 0.5),
     )
 
 
@@ -320,10 +335,49 @@ def correct(families: Sequence[Family], alpha: float) -> int:
         place += 1
     level = rejection_level(worse, alpha)
     for family in families:
+        _set_auto(family, alpha / max(place, 1), alpha)
         family.needed = sessions_needed(
             family.change, family.worse, family.better, level, alpha
         )
     return place
+
+
+def _set_auto(family: Family, level: float, alpha: float) -> None:
+    """Put the limits that follow from noise in the place of the fixed ones."""
+    suite = family.procedure.suite
+    if suite is not None and family.suite_auto:
+        limit = _auto(suite, SUITE_PRIOR.df, level, alpha)
+        family.suite_limit = float(np.log1p(limit[0]))
+    if not family.auto.any():
+        return
+    found = _auto(family.change, family.procedure.prior.df, level, alpha)
+    family.auto &= ~np.isnan(found)
+    family.threshold = np.where(family.auto, np.log1p(found), family.threshold)
+    family.worse, family.better = _limits(
+        family.limits,
+        family.base,
+        family.threshold,
+        family.scale,
+        family.sign,
+        family.linear,
+    )
+
+
+def count_fixed(family: Family) -> int:
+    """Rows that should have a limit by their noise, which is not known."""
+    wanted = sum(one.auto for one in family.limits)
+    return 0 if family.linear else wanted - int(np.count_nonzero(family.auto))
+
+
+def _auto(change: Change, prior_df: float, level: float, alpha: float) -> Floats:
+    levels = change.levels
+    return auto_threshold(
+        change.base_variance,
+        levels.df + prior_df,
+        levels.newest.astype(np.float64),
+        level,
+        alpha,
+    )
 
 
 def _all(rows: list[Floats], suites: list[Family], *, worse: bool) -> Floats:

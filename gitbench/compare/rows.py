@@ -177,11 +177,23 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         family.needed.tolist(),
         change.p_worse.tolist(),
         family.scale.tolist(),
+        family.auto.tolist(),
         _numbers(family),
         strict=True,
     )
     _warn_of_steps(family)
-    for row, limits, weak, member, gross, needed, p_worse, scale, numbers in columns:
+    for (
+        row,
+        limits,
+        weak,
+        member,
+        gross,
+        needed,
+        p_worse,
+        scale,
+        auto,
+        numbers,
+    ) in columns:
         base = context.sides.base[row.number]
         if weak is None:
             decision = _decide(family, numbers, context.alpha, suite)
@@ -209,6 +221,9 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
             and _is_amber(family, numbers, limits, decision, context),
             sessions_needed=(needed or None) if decision[1] == "noise" else None,
         )
+        if auto:
+            effective = round(math.expm1(numbers.threshold), 6)
+            result = replace(result, threshold=effective, threshold_auto=True)
         yield _over_budget(result, limits)
 
 
