@@ -23,6 +23,7 @@ from gitbench.config.values import (
     Place,
     Reader,
     check_ref,
+    parse_day,
     parse_span,
     printable,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "load_directory",
     "load_from_files",
+    "parse_day",
     "parse_fail_on",
     "parse_span",
     "parse_threshold",

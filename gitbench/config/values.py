@@ -318,12 +318,24 @@ def day(value: object, place: Place) -> str:
 
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, str) and len(value) == 10:
-        try:
-            return date.fromisoformat(value).isoformat()
-        except ValueError:
-            pass
-    raise place.error(f"must be a day such as 2026-12-31, not {shown(value)}")
+    if not isinstance(value, str):
+        raise place.error(f"must be a day such as 2026-12-31, not {shown(value)}")
+    try:
+        return parse_day(value)
+    except ConfigError as exc:
+        raise place.error(clause(exc)) from exc
+
+
+def parse_day(text: str) -> str:
+    """A day as YYYY-MM-DD.  Raises ConfigError, without a place."""
+    from datetime import date
+
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise ConfigError(f"must be a day such as 2026-12-31, not {shown(text)}.")
 
 
 # -------------------------------------------------- readers of names git must take
