@@ -56,7 +56,11 @@ def test_an_automatic_limit_is_marked() -> None:
         row("quiet", Verdict.UNCHANGED, 0.0, threshold_auto=True, limit=0.026),
         row("fixed", Verdict.UNCHANGED, 0.0, limit=0.026),
     ]
-    text = render(report(rows, [group(Verdict.UNCHANGED)]), "text", Options(width=140, all_rows=True))
+    text = render(
+        report(rows, [group(Verdict.UNCHANGED)]),
+        "text",
+        Options(width=140, all_rows=True),
+    )
     quiet, fixed = (
         next(line for line in text.splitlines() if name in line)
         for name in ("quiet", "fixed")
