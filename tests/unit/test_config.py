@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitbench.config import (
-    MAX_BYTES,
-    MAX_PARTS,
     SECTIONS,
     Config,
     ConfigError,
@@ -26,6 +24,7 @@ from gitbench.config import (
     parse_fail_on,
     parse_threshold,
 )
+from gitbench.config.decoding import MAX_BYTES, MAX_PARTS
 from gitbench.config.values import MAX_ENTRIES
 from gitbench.model import Accept, Rule, Settings, Verdict
 
