@@ -27,8 +27,8 @@ MARGIN = 0.5
 A fixed threshold shields rows whose variance came out small by chance; a limit made of
 that variance does not.  In 600 simulated comparisons of 12 unchanged rows with noise of
 0.2, 1 and 3 % against three sessions, limits at the whole level raised 51 false alarms,
-at half of it 23, with a fixed 5 % 20 (tests/unit/test_stats_auto.py has a smaller
-version)."""
+at half of it 23 (15 with the floor of 2.5 % instead of 1 %), a fixed 5 % 20
+(tests/unit/test_stats_auto.py has a smaller version)."""
 
 _LARGEST = 999.0
 """Greatest threshold: so much noise decides nothing anyway."""
