@@ -246,7 +246,7 @@ def ways_on(heads: Sequence[str]) -> tuple[tuple[str, str], ...]:
     commits = " and ".join(heads[:3])
     return (
         ("noise?", f"measure {commits} once more and record it: sessions add up"),
-        ("meant?", "commit an [[accept]] with the reason to gitbench.toml"),
+        ("meant?", "gitbench accept BENCHMARK --reason TEXT, and commit gitbench.toml"),
         ("urgent?", f"git push --no-verify, or {SKIP}=1 git push"),
     )
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "show": ("show", "Show what is recorded on a commit."),
     "log": ("show", "List commits with results, or one benchmark's history."),
     "diff": ("compare", "Compare two result files, without a repository."),
+    "accept": ("accept", "Accept that a benchmark became slower, with a reason."),
     "baseline": ("baselines", "Save, list and remove named baselines."),
     "verify": ("verify", "Show who signed the runs of a commit."),
     "fetch": ("sync", "Fetch results from a remote and unite them with ours."),

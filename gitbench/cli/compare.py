@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gitbench import baseline as baselines
-from gitbench.cli import ci, one_line
+from gitbench.cli import ci, judging, one_line
 from gitbench.cli.workspace import (
     Workspace,
     open_workspace,
@@ -79,7 +79,11 @@ def report_options(function: F) -> F:
         click.option(
             "--all", "all_rows", is_flag=True, help="Show unchanged rows too."
         ),
-        click.option("--threshold", metavar="PERCENT", help="Red beyond this, as 5%."),
+        click.option(
+            "--threshold",
+            metavar="PERCENT",
+            help="Red beyond this, as 5%; or auto, by each row's own noise.",
+        ),
         click.option(
             "--alpha", type=float, metavar="A", help="Chance of a false alarm."
         ),
@@ -126,6 +130,11 @@ def report_options(function: F) -> F:
     help="Commits to look back for the baseline.",
 )
 @click.option(
+    "--max-age",
+    metavar="SPAN",
+    help='Oldest baseline that counts, before head, as "30 days".',
+)
+@click.option(
     "--deepen",
     is_flag=True,
     help="In a shallow clone, fetch more history until a baseline is found.",
@@ -150,6 +159,7 @@ def compare(
     correction: str | None,
     window: int | None,
     max_distance: int | None,
+    max_age: str | None,
     deepen: bool,
     fetch: bool,
     ref: str | None,
@@ -161,7 +171,9 @@ def compare(
     baseline is the nearest commit with results at or before the merge base.
     """
     outputs = parse_outputs(formats, as_json)
-    overrides = Overrides(threshold, alpha, fail_on, on_no_baseline, method, correction)
+    overrides = Overrides(
+        threshold, alpha, fail_on, on_no_baseline, method, correction, max_age
+    )
     overrides.apply(Settings())  # a usage error comes before any other
     work = open_workspace(ref)
     job = ci.detect(work.environ)
@@ -196,16 +208,18 @@ class Overrides:
     on_no_baseline: str | None = None
     method: str | None = None
     correction: str | None = None
+    max_age: str | None = None
 
     def apply(self, settings: Settings) -> Settings:
         """`settings` with what was given; raises a usage error for a bad value."""
-        from gitbench.config import parse_fail_on
-        from gitbench.units import parse_fraction
+        from gitbench.config import parse_fail_on, parse_span, parse_threshold
 
         changes: dict[str, Any] = {}
         try:
             if self.threshold is not None:
-                changes["threshold"] = parse_fraction(self.threshold)
+                changes |= parse_threshold(self.threshold)
+            if self.max_age is not None:
+                changes["max_age_s"] = parse_span(self.max_age)
             if self.fail_on is not None:
                 words = [w.strip() for w in self.fail_on.split(",") if w.strip()]
                 changes["fail_on"] = parse_fail_on(words)
@@ -306,9 +320,9 @@ def find_question(
         base = baselines.default_base(
             repository, work.config.baseline, job.base if job else None, remote
         )
-    told = bool(job and job.merge_commit == head_id)
+    named = bool(job and job.merge_commit == head_id)
     refs = [job.merge_ref] if job and job.merge_ref else []
-    test_merge = told or baselines.is_test_merge(repository, head_id, refs)
+    test_merge = named or baselines.is_test_merge(repository, head_id, refs)
     while True:
         try:
             start = baselines.find_start(
@@ -335,8 +349,10 @@ def find_question(
             for group in groups
         )
     left_out = trust.summary() if trust is not None else None
-    warnings = () if left_out is None else (f"{left_out}.",)
-    settings = overrides.apply(_settings(work, job, groups, start))
+    told, expired = judging.head_settings(work, job, groups, start, judging.today())
+    warnings = expired if left_out is None else (f"{left_out}.", *expired)
+    settings = overrides.apply(told)
+    groups = judging.with_landed(repository, groups)
     return CompareQuestion(groups, settings, head_id, base, warnings)
 
 
@@ -397,32 +413,6 @@ def _never_fetched(work: Workspace) -> str:
         f" The results of {remote} were never fetched into this clone; fetch them: "
         "gitbench fetch, or only what is needed: gitbench compare --fetch"
     )
-
-
-def _settings(
-    work: Workspace,
-    job: ci.CiJob | None,
-    groups: Sequence[GroupSides],
-    start: baselines.Start,
-) -> Settings:
-    """The settings that judge head.
-
-    Accepted changes count only while the baseline's own config lacks them, and none
-    of a fork's do: `work` then has the config of the base branch.
-    """
-    if job is not None and job.from_fork:
-        return work.config.settings(work.config)
-    commits = [g.baseline.commit for g in groups if g.baseline] or list(start.commits)
-    return work.config.settings(_config_at(work, commits[0]) if commits else None)
-
-
-def _config_at(work: Workspace, commit: str) -> Config | None:
-    """The baseline's config; one that cannot be read is none, so that a mistake that
-    was mended since cannot block its own mending."""
-    try:
-        return work.config_at(commit)
-    except GitbenchError:
-        return None
 
 
 def parse_outputs(formats: Sequence[str], as_json: bool) -> tuple[Output, ...]:
@@ -532,7 +522,7 @@ def diff(
     overrides.apply(Settings())
     config = load_directory(Path.cwd())
     sides, warnings = _file_sides(base_file, head_file, tool, config.default_suite)
-    settings = overrides.apply(config.settings())
+    settings = overrides.apply(config.settings(None, judging.today()))
     report = compare_groups(
         sides, settings, head=head_file, base=base_file, warnings=warnings
     )

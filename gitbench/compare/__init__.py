@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitbench.compare.families import (
     Family,
     build_families,
     correct,
+    count_fixed,
     out_of_reach,
     sensitivity,
 )
@@ -40,7 +41,7 @@ from gitbench.compare.rows import (
     write_settled,
     write_shift,
 )
-from gitbench.compare.rules import Limits, Rulebook, unmet
+from gitbench.compare.rules import Limits, Measured, Rulebook, unmet, unmet_rules
 from gitbench.compare.sides import summarise_sides
 from gitbench.compare.table import Row, Table, read_table
 from gitbench.compare.verdicts import Decision
@@ -54,11 +55,13 @@ from gitbench.model import (
     Kind,
     Metric,
     Report,
+    Rule,
     Settings,
     Status,
     Verdict,
 )
 from gitbench.stats.multiple import lone_level
+from gitbench.units import format_duration
 
 __all__ = ["Detail", "Part", "compare", "compare_in_detail", "gate"]
 
@@ -90,14 +93,15 @@ def compare_in_detail(
     warnings: Iterable[str] = (),
 ) -> Detail:
     """The same comparison with the numbers that led to it."""
+    groups = [_young_enough(one, settings) for one in groups]
     parts = [_part(number, one, settings) for number, one in enumerate(groups)]
     families = [family for part in parts for family in part.families]
     tests = correct(families, settings.alpha, settings.correction)
     written = [(part, list(_comparisons(part))) for part in parts]
-    missing = unmet(settings.required, [b for part in parts for b in part.measured])
+    missing = _missing(parts, settings)
     if written:
-        told = [r.benchmark for _, rows in written for r in rows if _is_failed(r)]
-        written[0][1].extend(map(_unmet, unmet(missing, told)))
+        told = [r for _, rows in written for r in rows if _is_failed(r)]
+        written[0][1].extend(_unmet(missing, told))
     shown = tuple(
         _group(part, rows, tests, settings.correction) for part, rows in written
     )
@@ -107,7 +111,8 @@ def compare_in_detail(
     if missing and not written:
         verdict = Verdict.FAILED
         code = FAILED if verdict in settings.fail_on else code
-        reason = f"Head has no results, and {', '.join(missing)} is required."
+        names = ", ".join(dict.fromkeys(name for name, _ in missing))
+        reason = f"Head has no results, and {names} is required."
     report = Report(
         verdict=verdict,
         exit_code=code,
@@ -146,8 +151,27 @@ class Part:
     settled: list[tuple[Row, Limits, Decision]]
     measured: frozenset[Benchmark]
     """Benchmarks of which head has values."""
+    measured_rows: tuple[Measured, ...]
     skipped: int
     """Rows that head skipped and the baseline does not have."""
+
+
+def _young_enough(given: GroupSides, settings: Settings) -> GroupSides:
+    """The same without a baseline that is older than `max_age` allows."""
+    baseline, most = given.baseline, settings.max_age_s
+    age = baseline.age_s if baseline is not None else None
+    if baseline is None or most is None or age is None or age <= most:
+        return given
+    return replace(
+        given,
+        baseline=None,
+        reason=(
+            f"The nearest commit with results of suite {given.suite!r} is "
+            f"{baseline.commit[:12]}, over {format_duration(age)} older than head, and "
+            f"max_age is {format_duration(most)}: record results of a newer commit of "
+            "the base, branch off from it, or raise max_age (--max-age)."
+        ),
+    )
 
 
 def _part(number: int, given: GroupSides, settings: Settings) -> Part:
@@ -178,10 +202,15 @@ def _part(number: int, given: GroupSides, settings: Settings) -> Part:
             exact.append((row, limits))
         else:
             tested.append((row, limits))
-    families = build_families(table, tested, settings.alpha, settings.weak)
+    families = build_families(table, tested, settings.alpha)
     sides = summarise_sides(table, families)
     context = Context(number, settings.alpha, sides)
-    return Part(given, table, context, families, exact, settled, measured, skipped)
+    rows = tuple(
+        (given.suite, row.benchmark, row.metric.name) for row in table.rows if row.head
+    )
+    return Part(
+        given, table, context, families, exact, settled, measured, rows, skipped
+    )
 
 
 def _comparisons(part: Part) -> Iterator[Comparison]:
@@ -254,6 +283,13 @@ def _group_warnings(part: Part, rows: Sequence[Comparison]) -> Iterator[str]:
             f"In {single} of {tested} rows head has one value a run, so its error "
             "inside the run is unknown and taken as zero."
         )
+    fixed = sum(map(count_fixed, part.families))
+    if fixed:
+        rows_have = "row has" if fixed == 1 else "rows have"
+        yield (
+            f"{fixed} {rows_have} too few sessions for an automatic threshold; a fixed "
+            "one holds there."
+        )
     if rows and not any(row.gated for row in rows):
         unknown = all(row.metric.better is Better.NONE for row in rows)
         because = ": which way is better is unknown of every metric" if unknown else ""
@@ -268,16 +304,31 @@ def _is_failed(row: Comparison) -> bool:
     return row.verdict is Verdict.FAILED
 
 
-def _unmet(glob: str) -> Comparison:
-    """A row for a required glob that fits nothing head or the baseline has."""
-    return Comparison(
-        group=0,
-        benchmark=Benchmark(glob),
-        metric=Metric("required", "1", Better.NONE, Kind.COUNT),
-        verdict=Verdict.FAILED,
-        reason="required-missing",
-        note="No measured benchmark fits this glob.",
-    )
+def _missing(parts: Sequence[Part], settings: Settings) -> list[tuple[str, str]]:
+    """What is required and not measured: globs of benchmark and metric."""
+    benchmarks = [one for part in parts for one in part.measured]
+    rows = [one for part in parts for one in part.measured_rows]
+    globs = [(glob, "*") for glob in unmet(settings.required, benchmarks)]
+    rules = unmet_rules(settings.rules, rows)
+    return list(dict.fromkeys(globs + [(one.benchmark, one.metric) for one in rules]))
+
+
+def _unmet(
+    missing: Sequence[tuple[str, str]], told: Sequence[Comparison]
+) -> Iterator[Comparison]:
+    """Rows for what is required and fits nothing that head or the baseline has."""
+    for name, metric in missing:
+        rule = Rule(name, metric, required=True)
+        if unmet_rules([rule], [("", one.benchmark, one.metric.name) for one in told]):
+            shown = "required" if metric == "*" else metric
+            yield Comparison(
+                group=0,
+                benchmark=Benchmark(name),
+                metric=Metric(shown, "1", Better.NONE, Kind.COUNT),
+                verdict=Verdict.FAILED,
+                reason="required-missing",
+                note="No measured benchmark fits this glob.",
+            )
 
 
 def _reason(groups: Sequence[Group], rows: Sequence[Comparison]) -> str | None:

@@ -21,7 +21,14 @@ from gitbench.compare.rules import Limits
 from gitbench.compare.table import Row, Table
 from gitbench.model import Better, Kind
 from gitbench.stats import gross
-from gitbench.stats.moderated import Change, Procedure, Sessions, compare_sessions
+from gitbench.stats.auto import auto_threshold
+from gitbench.stats.moderated import (
+    SUITE_PRIOR,
+    Change,
+    Procedure,
+    Sessions,
+    compare_sessions,
+)
 from gitbench.stats.multiple import adjust, lone_level, rejection_level
 from gitbench.stats.power import detectable, sessions_needed
 from gitbench.stats.rows import first_present, median_of, row_means
@@ -85,6 +92,11 @@ class Family:
     """The suite's own limit: the median threshold of its rows."""
     suite_accepted: float
     """Up to where a change of the whole suite was accepted; minus infinity if not."""
+    auto: Bools
+    """The threshold shall follow from the row's noise; once `correct` was called, it
+    does."""
+    suite_auto: bool
+    """The same of the suite's limit: of at least half of its rows."""
     adjusted_worse: Floats = field(default_factory=lambda: np.empty(0))
     adjusted_better: Floats = field(default_factory=lambda: np.empty(0))
     """Adjusted p-values, those of rows outside the family uncorrected."""
@@ -108,7 +120,7 @@ class Family:
 
 
 def build_families(
-    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float, weak: str
+    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float
 ) -> list[Family]:
     """The comparable rows of one group, in families that are tested together.
 
@@ -128,7 +140,7 @@ def build_families(
         key = (metric.name, row.base_unit, metric.kind, metric.better, how, bent)
         kinds.setdefault(key, []).append((row, limits))
     return [
-        _family(table, members, str(key[-2]), bool(key[-1]), alpha, weak)
+        _family(table, members, str(key[-2]), bool(key[-1]), alpha)
         for key, members in kinds.items()
     ]
 
@@ -139,7 +151,6 @@ def _family(
     method: str,
     linear: bool,
     alpha: float,
-    weak: str,
 ) -> Family:
     rows, limits = [row for row, _ in members], [limit for _, limit in members]
     metric = rows[0].metric
@@ -158,7 +169,14 @@ def _family(
     if method != DEFAULT:
         how = Scale(index, sign, scale, linear)
         other = apply_method(method, table, how, least, alpha)
-        procedure = Procedure(other.change, np.zeros(len(rows)), None, NO_PRIOR)
+        procedure = Procedure(
+            other.change,
+            np.zeros(len(rows)),
+            None,
+            NO_PRIOR,
+            np.zeros(sessions.window.shape[1]),
+            np.zeros(sessions.head.shape[1]),
+        )
     else:
         procedure = compare_sessions(
             sessions, least, fitted, alpha, small_prior=assumed, adjust=not linear
@@ -167,6 +185,9 @@ def _family(
         # Nothing of it may weigh in the gate.
         procedure = replace(procedure, suite=None)
     found = procedure.change
+    # Only the default method tells the noise of a single session.
+    follows = not linear and other is None
+    auto = np.array([one.auto for one in limits], dtype=bool) & follows
     head = _centers(centers[:, : table.grid.heads], linear)
     if other is not None:
         head = _own_centers(other, head, sign, scale, linear)
@@ -179,6 +200,7 @@ def _family(
     if other is not None:
         reasons = other.reasons
     strong = np.array([reason is None for reason in reasons])
+    silent = strong | np.array([one.weak == "never" for one in limits])
     return Family(
         rows=rows,
         limits=limits,
@@ -193,13 +215,15 @@ def _family(
         base=base,
         head=head,
         weak=reasons,
-        gross=_gross(table, index, strong, sign, linear or weak == "never"),
+        gross=_gross(table, index, silent, sign, linear),
         member=gated & strong & (found.variance > 0) & np.isfinite(worse),
         fitted=int(np.count_nonzero(fitted)),
         single_values=_count_single(sessions, strong) if other is None else 0,
         scale=scale,
         suite_limit=median_of(threshold[fitted]),
         suite_accepted=_accepted([limits[place] for place in np.flatnonzero(fitted)]),
+        auto=auto & strong,
+        suite_auto=bool(np.mean(auto[fitted]) >= 0.5),
     )
 
 
@@ -323,12 +347,12 @@ def _weakness(sessions: Ints, two_suffice: Bools) -> list[str | None]:
     ]
 
 
-def _gross(table: Table, index: Ints, strong: Bools, sign: float, none: bool) -> Ints:
-    """Gross changes of the weak rows, 1 for worse; 0 for all others."""
-    if none or strong.all():
+def _gross(table: Table, index: Ints, silent: Bools, sign: float, none: bool) -> Ints:
+    """Gross changes of the rows that are not `silent`, 1 for worse; 0 for others."""
+    if none or silent.all():
         return np.zeros(index.size, dtype=np.intp)
     wanted = np.zeros(len(table.rows), dtype=bool)
-    wanted[index[~strong]] = True
+    wanted[index[~silent]] = True
     found = gross.gross_changes(*table.grid.extents(wanted))
     return (sign * found[index]).astype(np.intp)
 
@@ -359,12 +383,51 @@ def correct(
         place += 1
     level = rejection_level(worse, alpha, correction=correction)
     for family in families:
+        _set_auto(family, lone_level(alpha, place, correction), alpha)
         needed = sessions_needed(
             family.change, family.worse, family.better, level, alpha
         )
         strong = np.array([reason is None for reason in family.weak])
         family.needed = np.where(strong, needed, family.lacking)
     return place
+
+
+def _set_auto(family: Family, level: float, alpha: float) -> None:
+    """Put the limits that follow from noise in the place of the fixed ones."""
+    suite = family.procedure.suite
+    if suite is not None and family.suite_auto:
+        limit = _auto(suite, SUITE_PRIOR.df, level, alpha)
+        family.suite_limit = float(np.log1p(limit[0]))
+    if not family.auto.any():
+        return
+    found = _auto(family.change, family.procedure.prior.df, level, alpha)
+    family.auto &= ~np.isnan(found)
+    family.threshold = np.where(family.auto, np.log1p(found), family.threshold)
+    family.worse, family.better = _limits(
+        family.limits,
+        family.base,
+        family.threshold,
+        family.scale,
+        family.sign,
+        family.linear,
+    )
+
+
+def count_fixed(family: Family) -> int:
+    """Rows that should have a limit by their noise, which is not known."""
+    wanted = sum(one.auto for one in family.limits)
+    return 0 if family.linear else wanted - int(np.count_nonzero(family.auto))
+
+
+def _auto(change: Change, prior_df: float, level: float, alpha: float) -> Floats:
+    levels = change.levels
+    return auto_threshold(
+        change.base_variance,
+        levels.df + prior_df,
+        levels.newest.astype(np.float64),
+        level,
+        alpha,
+    )
 
 
 def _all(rows: list[Floats], suites: list[Family], *, worse: bool) -> Floats:

@@ -59,7 +59,7 @@ def settle(
     if row.status is Status.FAILED:
         return Verdict.FAILED, "failed-in-head"
     if not row.head:
-        if limits.required and not measured:
+        if limits.required_row or (limits.required and not measured):
             return Verdict.FAILED, "required-missing"
         skipped = row.status is Status.SKIPPED
         return Verdict.MISSING, "skipped-in-head" if skipped else None
@@ -180,11 +180,23 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         family.needed.tolist(),
         zip(change.p_worse.tolist(), change.p_better.tolist(), strict=True),
         family.scale.tolist(),
+        family.auto.tolist(),
         _numbers(family),
         strict=True,
     )
     _warn_of_steps(family)
-    for row, limits, weak, member, gross, needed, p, scale, numbers in columns:
+    for (
+        row,
+        limits,
+        weak,
+        member,
+        gross,
+        needed,
+        p,
+        scale,
+        auto,
+        numbers,
+    ) in columns:
         base = context.sides.base[row.number]
         if weak is None:
             decision = _decide(family, numbers, context.alpha, suite)
@@ -210,6 +222,9 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
             and _is_amber(family, numbers, limits, decision, context),
             sessions_needed=(needed or None) if decision[1] in _COUNTED else None,
         )
+        if auto:
+            effective = round(math.expm1(numbers.threshold), 6)
+            result = replace(result, threshold=effective, threshold_auto=True)
         yield _over_budget(result, limits)
 
 

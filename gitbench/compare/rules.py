@@ -25,6 +25,13 @@ class Limits:
     gate: bool
     accept: Accept | None
     required: bool
+    """Head must have measured the benchmark."""
+    required_row: bool
+    """Head must have measured this very metric of it."""
+    auto: bool
+    """The threshold follows from the row's noise, where that is known."""
+    weak: str
+    """`gross` or `never`: whether a row with too few sessions can be red."""
     method: str = "moderated-t"
     """How the row is tested, if it has real values; one of `METHODS`."""
 
@@ -52,8 +59,7 @@ class Rulebook:
     """The settings of one suite, ready to be asked about many rows."""
 
     def __init__(self, settings: Settings, suite: str) -> None:
-        self._threshold = settings.threshold
-        self._method = settings.method
+        self._settings = settings
         self._rules = [
             (rule, matcher(rule.benchmark), matcher(rule.metric))
             for rule in settings.rules
@@ -76,13 +82,15 @@ class Rulebook:
             ),
             _NO_RULE,
         )
-        accept = next(
+        # Of several that fit the one that allows most: each was accepted.
+        accept = max(
             (
                 accept
                 for accept, name, of in self._accepts
                 if of(metric) and fits(name, benchmark)
             ),
-            None,
+            key=lambda one: one.threshold,
+            default=None,
         )
         required = any(fits(test, benchmark) for test in self._required)
         key = (rule, accept, required, kind is Kind.EXACT)
@@ -93,7 +101,10 @@ class Rulebook:
     def _resolve(
         self, rule: Rule, accept: Accept | None, required: bool, exact: bool
     ) -> Limits:
-        threshold = 0.0 if exact else self._threshold
+        general = self._settings
+        threshold = 0.0 if exact else general.threshold
+        inherits = general.auto and rule.threshold is None
+        whole = rule.metric == "*"
         return Limits(
             threshold=threshold if rule.threshold is None else rule.threshold,
             warn=rule.warn,
@@ -101,12 +112,32 @@ class Rulebook:
             max=rule.max,
             gate=rule.gate,
             accept=accept,
-            required=required,
-            method=rule.method or self._method,
+            required=required or (rule.required and whole),
+            required_row=rule.required and not whole,
+            auto=(rule.auto or inherits) and not exact,
+            weak=rule.weak or general.weak,
+            method=rule.method or general.method,
         )
 
 
 _NO_RULE = Rule()
+
+Measured = tuple[str, Benchmark, str]
+"""Suite, benchmark and metric of a row that head has values of."""
+
+
+def unmet_rules(rules: Sequence[Rule], rows: Sequence[Measured]) -> tuple[Rule, ...]:
+    """The required rules that no measured row fits."""
+    found = []
+    for rule in rules:
+        of, metric = matcher(rule.suite), matcher(rule.metric)
+        name = matcher(rule.benchmark)
+        if rule.required and not any(
+            of(suite) and metric(what) and fits(name, benchmark)
+            for suite, benchmark, what in rows
+        ):
+            found.append(rule)
+    return tuple(found)
 
 
 def unmet(globs: Sequence[str], measured: Sequence[Benchmark]) -> tuple[str, ...]:

@@ -14,31 +14,43 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gitbench.config import values
-from gitbench.config.values import ConfigError, Place, Reader, check_ref, printable
+from gitbench.config.decoding import MAX_BYTES, decode
+from gitbench.config.values import (
+    AUTO,
+    ConfigError,
+    Place,
+    Reader,
+    check_ref,
+    parse_day,
+    parse_span,
+    printable,
+)
 from gitbench.model import CORRECTIONS, METHODS, Accept, Rule, Settings, Verdict
 
 __all__ = [
     "Config",
     "ConfigError",
     "Suite",
+    "accept_key",
     "check_ref",
     "load",
     "load_directory",
     "load_from_files",
+    "parse_day",
     "parse_fail_on",
+    "parse_span",
+    "parse_threshold",
 ]
+
+T = TypeVar("T")
 
 OWN_FILE = "gitbench.toml"
 SHARED_FILE = "pyproject.toml"
-
-MAX_BYTES = 1_000_000
-"""Longest file that is read."""
-
-MAX_PARTS = 20
-"""Most parts of a dotted key."""
+FILES = (OWN_FILE, SHARED_FILE)
+"""Where settings may stand, from the root of the project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,14 @@ class Config:
     """Most commits from the start of the walk to the nearest one with runs."""
     threshold: float = 0.05
     """Fraction beyond which a significant change is red."""
+    auto: bool = False
+    """`threshold = "auto"`: it follows from the noise of each row, and `threshold`
+    holds where that is not known."""
     alpha: float = 0.05
     fail_on: tuple[Verdict, ...] = (Verdict.REGRESSED, Verdict.FAILED)
     on_no_baseline: str = "fail"
+    max_age_s: int | None = None
+    """`max_age`: the oldest baseline that counts, in seconds before head."""
     weak: str = "gross"
     method: str = "moderated-t"
     """How rows of real values are tested, one of `METHODS`."""
@@ -96,25 +113,48 @@ class Config:
     """The file that was read; None: there is none."""
     warnings: tuple[str, ...] = ()
 
-    def settings(self, baseline: Config | None = None) -> Settings:
+    def settings(
+        self, baseline: Config | None = None, today: str | None = None
+    ) -> Settings:
         """All that decides verdicts of head, whose settings these are.
 
         An `[[accept]]` that the settings of the baseline commit hold as well has
-        landed, and no longer excuses anything.
+        landed, and no longer excuses anything; nor does one that expired before
+        `today` (YYYY-MM-DD).
         """
-        landed = set(baseline.accepts) if baseline is not None else set()
         return Settings(
             alpha=self.alpha,
             threshold=self.threshold,
             weak=self.weak,
             rules=self.rules,
             required=self.required,
-            accepts=tuple([one for one in self.accepts if one not in landed]),
+            accepts=tuple(
+                one for one in self.open_accepts(baseline) if not _expired(one, today)
+            ),
             fail_on=self.fail_on,
             on_no_baseline=self.on_no_baseline,
             method=self.method,
             correction=self.correction,
+            auto=self.auto,
+            max_age_s=self.max_age_s,
         )
+
+    def open_accepts(self, baseline: Config | None) -> tuple[Accept, ...]:
+        """The accepted changes that `baseline`'s settings lack.
+
+        Entries are told apart by what they accept, so that mending the reason of one
+        that has landed does not open it again.  Where settings hold several of the
+        same, each has to land by itself: a second slow-down of as much is a second
+        entry.
+        """
+        landed = list(baseline.accepts) if baseline is not None else []
+        left = [one for one in self.accepts if not _take(landed, one)]
+        keys = [accept_key(one) for one in landed]
+        return tuple(one for one in left if not _take(keys, accept_key(one)))
+
+    def expired_accepts(self, baseline: Config | None, today: str) -> list[Accept]:
+        """Those that would count, had they not expired before `today`."""
+        return [one for one in self.open_accepts(baseline) if _expired(one, today)]
 
     def suite(self, name: str) -> Suite | None:
         """The `[suite.NAME]` of that name, if there is one."""
@@ -122,6 +162,23 @@ class Config:
             if one.name == name:
                 return one
         return None
+
+
+def accept_key(accept: Accept) -> tuple[str, str, float]:
+    """What an entry accepts; two with the same key may differ in their reasons."""
+    return accept.benchmark, accept.metric, accept.threshold
+
+
+def _expired(accept: Accept, today: str | None) -> bool:
+    return None not in (accept.expires, today) and str(accept.expires) < str(today)
+
+
+def _take(some: list[T], one: T) -> bool:
+    """Take `one` out of a list if it is there."""
+    if one not in some:
+        return False
+    some.remove(one)
+    return True
 
 
 # -------------------------------------------------------------- finding the file
@@ -208,7 +265,7 @@ def _parse(
 ) -> Config:
     """Decode, parse and check a file whose keys stand in the table `section`."""
     source = printable(source)
-    table: object = _decode(text, Place(source))
+    table: object = decode(text, Place(source))
     for key in section:
         if not isinstance(table, dict) or key not in table:
             return Config()
@@ -217,86 +274,12 @@ def _parse(
     for key, name in _FIELDS.items():
         if key in fields:
             fields[name] = fields.pop(key)
+    _split_auto(fields)
     # The keys of two sections are fields of the configuration itself.
     for key in ("testbed", "hook"):
         for name, value in fields.pop(key, {}).items():
             fields[f"{key}_{name}"] = value
     return Config(source=source, warnings=warnings, **fields)
-
-
-def _decode(text: bytes | str, place: Place) -> dict[str, Any]:
-    """Parse TOML within the bounds."""
-    import tomllib
-
-    if len(text) > MAX_BYTES:
-        raise place.error(
-            f"it is longer than {MAX_BYTES:,} bytes; shorten it, or "
-            f"put the settings into a {OWN_FILE} of their own"
-        )
-    try:
-        if isinstance(text, bytes):
-            text = text.decode("utf-8")
-        else:
-            text.encode("utf-8")
-        _check_depth(text, place)
-        return tomllib.loads(text.removeprefix("\ufeff"))
-    except UnicodeError as exc:
-        raise place.error("it is not valid UTF-8 text; save it as UTF-8") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise place.error(f"it is not valid TOML: {printable(str(exc))}") from exc
-    except ValueError as exc:
-        # tomllib lets through that of an integer with more than 4,300 digits.
-        raise place.error("one of its integers has thousands of digits") from exc
-    except RecursionError as exc:
-        raise place.error("its arrays or tables are nested too deeply") from exc
-
-
-def _check_depth(text: str, place: Place) -> None:
-    """Refuse dotted keys of many parts before they are parsed.
-
-    tomllib keeps every prefix of such a key, so one of 100,000 parts, which fits in
-    200 kB, takes 40 GB.  Strings and comments are passed over; at a string without
-    an end the parser will stop as well.
-    """
-    import re
-
-    token = re.compile(r'"{3}|\'{3}|["\'#.\n=,\[\]{}]')
-    parts, at = 1, 0
-    while found := token.search(text, at):
-        sign, at = found[0], found.end()
-        if sign == "#":
-            at = text.find("\n", at)
-        elif sign[0] in "\"'":
-            at = _end_of_string(text, at, sign)
-        else:
-            parts = parts + 1 if sign == "." else 1
-        if at < 0:
-            return
-        if parts > MAX_PARTS:
-            line = text.count("\n", 0, found.start()) + 1
-            raise place.error(
-                f"line {line} has a dotted key of more than {MAX_PARTS} parts"
-            )
-
-
-def _end_of_string(text: str, at: int, quote: str) -> int:
-    """Where a TOML string that `quote` opened before `at` ends; -1 if nowhere.
-
-    A search a step, no pattern for the whole: Python 3.11.2 matches the possessive
-    groups wrongly that such a pattern needs to be quick on hostile text.
-    """
-    import re
-
-    stop = re.compile((r"\\.|" if quote[0] == '"' else "") + rf"{quote}|\n", re.DOTALL)
-    while found := stop.search(text, at):
-        at = found.end()
-        if found[0] == quote:
-            # Up to two more quotes before the closing three belong to the string.
-            extra = text[at : at + 2] if len(quote) == 3 else ""
-            return at + len(extra) - len(extra.lstrip(quote[0]))
-        if found[0] == "\n" and len(quote) == 1:
-            return -1
-    return -1
 
 
 # ---------------------------------------------------------------- readers of tables
@@ -336,7 +319,8 @@ def parse_fail_on(words: Iterable[str]) -> tuple[Verdict, ...]:
     Raises ConfigError.
     """
     words = tuple(words)
-    known = {one.value: one for one in Verdict if one is not Verdict.NOT_COMPARED}
+    never = (Verdict.NOT_COMPARED, Verdict.ACCEPTED)
+    known = {one.value: one for one in Verdict if one not in never}
     if words == ("never",):
         return ()
     found: dict[Verdict, None] = {}
@@ -345,6 +329,11 @@ def parse_fail_on(words: Iterable[str]) -> tuple[Verdict, ...]:
             raise ConfigError("'never' stands alone or not at all.")
         if word == Verdict.NOT_COMPARED.value:
             raise ConfigError(f"{word!r} is decided by on_no_baseline, not by fail_on.")
+        if word == Verdict.ACCEPTED.value:
+            raise ConfigError(
+                f"{word!r} never fails a gate: somebody gave a reason for the change; "
+                "delete its [[accept]] instead."
+            )
         if word not in known:
             raise ConfigError(
                 f"{word[:60]!r} is no verdict; known are {', '.join(known)}, and "
@@ -352,6 +341,23 @@ def parse_fail_on(words: Iterable[str]) -> tuple[Verdict, ...]:
             )
         found[known[word]] = None
     return tuple(found)
+
+
+def parse_threshold(text: str) -> dict[str, Any]:
+    """The fields that a threshold sets: `threshold` and `auto`; or `auto` alone, since
+    where noise is not known the fraction that stands holds.  Raises UnitError."""
+    from gitbench.units import parse_fraction
+
+    if text == AUTO:
+        return {"auto": True}
+    return {"threshold": parse_fraction(text), "auto": False}
+
+
+def _split_auto(fields: dict[str, Any]) -> None:
+    """Turn a threshold of "auto" into the flag that says so."""
+    if fields.get("threshold") == AUTO:
+        fields["auto"] = True
+        del fields["threshold"]
 
 
 def _fail_on(value: object, place: Place) -> tuple[Verdict, ...]:
@@ -407,6 +413,7 @@ def _covers(first: Rule, second: Rule) -> bool:
 
 def _rule(value: object, place: Place) -> Rule:
     fields = _table(value, place, RULE_KEYS)
+    _split_auto(fields)
     for key in ("min_change", "max"):
         if key in fields:
             fields[key], fields[f"{key}_unit"] = fields[key]
@@ -429,7 +436,7 @@ def _accepts(value: object, place: Place) -> tuple[Accept, ...]:
         here = place.number(number)
         fields = _table(one, here, ACCEPT_KEYS)
         for key in ACCEPT_KEYS:
-            if key not in fields:
+            if key not in fields and key != "expires":
                 raise here.error(f"lacks the key {key!r}, which it needs")
         accept = Accept(**fields)
         if accept in accepts:
@@ -476,18 +483,21 @@ RULE_KEYS: dict[str, Reader] = {
     "benchmark": values.text,
     "metric": values.text,
     "suite": values.text,
-    "threshold": values.fraction,
+    "threshold": values.threshold,
     "warn": values.fraction,
     "min_change": values.amount,
     "max": values.quantity,
     "gate": values.flag,
     "method": values.choice(*METHODS),
+    "required": values.flag,
+    "weak": values.choice("gross", "never"),
 }
 ACCEPT_KEYS: dict[str, Reader] = {
     "benchmark": values.text,
     "metric": values.text,
     "threshold": values.fraction,
     "reason": values.reason,
+    "expires": values.day,
 }
 SUITE_KEYS: dict[str, Reader] = {"command": values.command, "tool": values.name}
 REQUIRED_KEYS: dict[str, Reader] = {"benchmarks": _globs}
@@ -501,10 +511,11 @@ TOP_KEYS: dict[str, Reader] = {
     "window": values.whole(1),
     "window_distance": values.whole(0),
     "max_distance": values.whole(0),
-    "threshold": values.fraction,
+    "threshold": values.threshold,
     "alpha": values.alpha,
     "fail_on": _fail_on,
     "on_no_baseline": values.choice("fail", "pass"),
+    "max_age": values.span,
     "weak": values.choice("gross", "never"),
     "method": values.choice(*METHODS),
     "correction": values.choice(*CORRECTIONS),
@@ -517,7 +528,12 @@ TOP_KEYS: dict[str, Reader] = {
     "accept": _accepts,
     "hook": _section(HOOK_KEYS),
 }
-_FIELDS = {"suite": "suites", "rule": "rules", "accept": "accepts"}
+_FIELDS = {
+    "suite": "suites",
+    "rule": "rules",
+    "accept": "accepts",
+    "max_age": "max_age_s",
+}
 """Fields of `Config` that are named otherwise than their key."""
 
 SECTIONS: dict[str, dict[str, Reader]] = {

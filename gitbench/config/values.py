@@ -13,6 +13,9 @@ from gitbench.errors import GitbenchError
 from gitbench.model import MAX_MESSAGE, MAX_NAME
 from gitbench.units import UnitError, parse_fraction, parse_quantity
 
+AUTO = "auto"
+"""A threshold that follows from the noise of each row."""
+
 MAX_ENTRIES = 1000
 """Most entries of a list, most `[[rule]]` and most `[[accept]]` of a file."""
 
@@ -215,6 +218,16 @@ def fraction(value: object, place: Place) -> float:
     return part + 0.0
 
 
+def threshold(value: object, place: Place) -> float | str:
+    """A fraction, or `auto`."""
+    if value == AUTO:
+        return AUTO
+    try:
+        return fraction(value, place)
+    except ConfigError as exc:
+        raise ConfigError(f'{clause(exc)}; or "auto".') from exc
+
+
 def alpha(value: object, place: Place) -> float:
     """A level of significance."""
     level = fraction(value, place)
@@ -255,6 +268,84 @@ def amount(value: object, place: Place) -> tuple[float, str | None]:
     if number < 0:
         raise place.error(f"must not be negative, not {shown(value)}")
     return number, unit
+
+
+_SPANS = {
+    "s": 1,
+    "second": 1,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+    "d": 86_400,
+    "day": 86_400,
+    "w": 604_800,
+    "week": 604_800,
+}
+"""Units of a span in seconds; each in the plural too.  No month, whose length
+differs."""
+
+MAX_SPAN_S = 100 * 365 * 86_400
+
+
+def parse_span(text: str) -> int:
+    """Seconds of a span such as `30 days` or `12h`; at least one, at most a century.
+
+    Raises ConfigError, without a place.
+    """
+    words = text.strip().lower()
+    number, unit = words.rstrip(_LETTERS), words.lstrip(_DIGITS)
+    size = _SPANS.get(unit.strip()) or _SPANS.get(unit.strip().removesuffix("s"))
+    try:
+        seconds = float(number) * size if size else 0.0
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= MAX_SPAN_S:
+        raise ConfigError(
+            f"{text[:60]!r} is no span of time; write a number with s, min, h, days "
+            'or weeks, such as "30 days" or "12h".'
+        )
+    return round(seconds)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_DIGITS = "0123456789. "
+
+
+def span(value: object, place: Place) -> int:
+    """A span of time as a string, in seconds."""
+    if not isinstance(value, str):
+        raise place.error(f'must be a span such as "30 days", not {shown(value)}')
+    try:
+        return parse_span(value)
+    except ConfigError as exc:
+        raise place.error(clause(exc)) from exc
+
+
+def day(value: object, place: Place) -> str:
+    """A day, as a date of TOML or a string; returned as YYYY-MM-DD."""
+    from datetime import date, datetime
+
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if not isinstance(value, str):
+        raise place.error(f"must be a day such as 2026-12-31, not {shown(value)}")
+    try:
+        return parse_day(value)
+    except ConfigError as exc:
+        raise place.error(clause(exc)) from exc
+
+
+def parse_day(text: str) -> str:
+    """A day as YYYY-MM-DD.  Raises ConfigError, without a place."""
+    from datetime import date
+
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise ConfigError(f"must be a day such as 2026-12-31, not {shown(text)}.")
 
 
 # -------------------------------------------------- readers of names git must take

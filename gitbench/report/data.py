@@ -18,6 +18,7 @@ from gitbench.model import (
     Settings,
     Shift,
     SideSummary,
+    Verdict,
 )
 from gitbench.report.words import count_rows
 
@@ -43,6 +44,11 @@ def report_json(report: Report) -> Json:
         "counts": {verdict.value: count for verdict, count in counts},
         "groups": [_group(group, rows[group.id]) for group in report.groups],
         "comparisons": [_comparison(row) for row in report.comparisons],
+        "accepted": [
+            _accepted(row)
+            for row in report.comparisons
+            if row.verdict is Verdict.ACCEPTED
+        ],
         "warnings": list(report.warnings),
     }
 
@@ -77,6 +83,9 @@ def _settings(settings: Settings) -> Json:
                 "max": _number(rule.max),
                 "gate": rule.gate,
                 "method": rule.method,
+                "auto": rule.auto,
+                "required": rule.required,
+                "weak": rule.weak,
             }
             for rule in settings.rules
         ],
@@ -87,9 +96,12 @@ def _settings(settings: Settings) -> Json:
                 "metric": accept.metric,
                 "threshold": _number(accept.threshold),
                 "reason": accept.reason,
+                "expires": accept.expires,
             }
             for accept in settings.accepts
         ],
+        "auto": settings.auto,
+        "max_age_s": settings.max_age_s,
     }
 
 
@@ -132,6 +144,28 @@ def _baseline(baseline: Baseline, sessions: list[int]) -> Json:
         "sessions": max(sessions, default=None),
         "stand_in": baseline.stand_in,
         "window": [_commit_runs(one) for one in baseline.window],
+        "landed": [
+            {
+                "benchmark": accept.benchmark,
+                "metric": accept.metric,
+                "threshold": _number(accept.threshold),
+                "reason": accept.reason,
+                "commits": commits,
+            }
+            for accept, commits in baseline.landed
+        ],
+    }
+
+
+def _accepted(row: Comparison) -> Json:
+    change = row.change if row.change_adjusted is None else row.change_adjusted
+    return {
+        "group": row.group,
+        "benchmark": row.benchmark.name,
+        "params": dict(row.benchmark.params),
+        "metric": row.metric.name,
+        "change": _number(change),
+        "reason": row.note,
     }
 
 
@@ -175,6 +209,7 @@ def _comparison(row: Comparison) -> Json:
         "p_value": _number(row.p_value),
         "p_adjusted": _number(row.p_adjusted),
         "threshold": _number(row.threshold),
+        "threshold_auto": row.threshold_auto,
         "limit": _number(row.limit),
         "base": _side(row.base),
         "head": _side(row.head),

@@ -81,6 +81,7 @@ def _properties(view: ReportView) -> tuple[tuple[Prose, Text], ...]:
         (Prose("headline"), view.headline),
         (Prose("head"), view.report.head),
         (Prose("base"), view.base),
+        *((Prose("accepted"), change) for change in view.accepted),
         *((Prose("next"), step) for step in view.next_steps),
         *((Prose("warning"), warning) for warning in view.warnings),
     )
@@ -129,6 +130,8 @@ def _row_message(row: Row) -> Phrase:
     parts = [say("{verdict}", verdict=Prose(row.verdict))]
     if row.detail:
         parts.append(row.detail)
+    elif row.comparison.verdict is Verdict.ACCEPTED and row.comparison.note:
+        parts.append(say("{reason}", reason=Prose(row.comparison.note)))
     elif row.reason:
         parts.append(say("{reason}", reason=row.reason))
     sides = say("base {base}, head {head}", base=row.base, head=row.head)

@@ -159,6 +159,8 @@ class ReportView:
     """Verdict, tone and number of rows, worst first, zero left out."""
     groups: tuple[GroupView, ...]
     """Worst first."""
+    accepted: tuple[Phrase, ...]
+    """Accepted changes, with the reasons that were given."""
     next_steps: tuple[Phrase, ...]
     warnings: tuple[Prose, ...]
     legend: tuple[tuple[str, Phrase], ...]
@@ -193,6 +195,7 @@ def build_view(report: Report, all_rows: bool) -> ReportView:
             if count
         ),
         groups=groups,
+        accepted=words.accepted_words(report.comparisons),
         next_steps=_next_steps(report, by_group),
         warnings=tuple(map(Prose, report.warnings)),
         legend=_legend(report, {key for view in groups for key in view.columns}),
@@ -224,7 +227,7 @@ def _legend(report: Report, columns: set[str]) -> tuple[tuple[str, Phrase], ...]
     alpha = report.settings.alpha
     level = Prose(f"{(1 - 2 * alpha) * 100:.3g} %")
     limits = dict.fromkeys(
-        format_change(row.limit)
+        words.limit_words(row)
         for row in report.comparisons
         if row.limit is not None and row.p_adjusted is not None
     )
@@ -292,7 +295,7 @@ def _group_view(
 
 def _columns(rows: tuple[Row, ...], metrics: bool) -> tuple[str, ...]:
     """Fields that differ or are there at all: an empty column tells nothing."""
-    limits = {row.limit for row in rows if row.comparison.limit is not None}
+    limits = {str(row.limit) for row in rows if row.comparison.limit is not None}
     told = {
         "metric": metrics,
         "adjusted": any(row.differs for row in rows),
@@ -360,7 +363,7 @@ def _row_view(row: Comparison, fail_on: tuple[Verdict, ...]) -> Row:
         p=words.NONE
         if row.p_adjusted is None
         else Prose(words.p_words(row.p_adjusted)),
-        limit=words.NONE if row.limit is None else Prose(format_change(row.limit)),
+        limit=words.NONE if row.limit is None else Prose(words.limit_words(row)),
         reason=Prose(reason) if reason else None,
         detail=words.row_detail(row),
     )

@@ -40,6 +40,7 @@ _IN_HEADLINE = {
 }
 """Verdicts that a sentence calls by another word than a table."""
 _NAMED_SHIFTS = 3
+_NAMED_ACCEPTED = 5
 _BAD = (Verdict.REGRESSED, Verdict.FAILED)
 _NUMBERS = ("no", "one", "two", "three")
 
@@ -348,7 +349,7 @@ def row_detail(row: Comparison) -> Phrase | None:
     own = row.verdict in _BAD or row.note is not None
     if own and reason:
         phrases.append(Phrase((Prose(reason),)))
-    if row.note:
+    if row.note and row.verdict is not Verdict.ACCEPTED:  # in `accepted_words`
         before = "{note}" if phrases else "because: {note}"
         phrases.append(say(before, note=Prose(row.note)))
     text = [join(": ", phrases)] if phrases else []
@@ -358,6 +359,40 @@ def row_detail(row: Comparison) -> Phrase | None:
     if row.verdict is Verdict.REGRESSED and not row.gated:
         text.append(say("not gated"))
     return join("; ", text) if text else None
+
+
+def accepted_words(rows: Sequence[Comparison]) -> tuple[Phrase, ...]:
+    """Accepted changes with their reasons, one phrase for each reason."""
+    alike: dict[str, list[Comparison]] = {}
+    for row in rows:
+        if row.verdict is Verdict.ACCEPTED:
+            alike.setdefault(row.note or "no reason given", []).append(row)
+    return tuple(_accepted(reason, some) for reason, some in alike.items())
+
+
+def _accepted(reason: str, rows: list[Comparison]) -> Phrase:
+    names = [
+        say(
+            "{row} ({metric} {change})",
+            row=row.benchmark.label,
+            metric=row.metric.name,
+            change=Prose(format_change(_judged(row))),
+        )
+        for row in rows[:_NAMED_ACCEPTED]
+    ]
+    if len(rows) > len(names):
+        names.append(say("{n} more", n=Prose(f"{len(rows) - len(names):,}")))
+    return say("{names}: {reason}", names=join(", ", names), reason=Prose(reason))
+
+
+def _judged(row: Comparison) -> float | None:
+    """The change that a verdict is about."""
+    return row.change if row.change_adjusted is None else row.change_adjusted
+
+
+def limit_words(row: Comparison) -> str:
+    """A row's limit as a change, and whether it follows from the row's noise."""
+    return format_change(row.limit) + (" (auto)" if row.threshold_auto else "")
 
 
 _FEW = ("one-session", "few-sessions")
@@ -411,6 +446,8 @@ def weak_words(rows: Sequence[Comparison], settings: Settings) -> Phrase | None:
         )
     else:
         can = "So no row is called regressed, improved or unchanged."
+    if any(rule.weak not in (None, settings.weak) for rule in settings.rules):
+        can += " A rule may say otherwise of its rows."
     return say(
         "{some} cannot tell a change from the noise between runs. {can}",
         some=Prose(f"{len(few):,} inconclusive: {some}" if few else some.capitalize()),

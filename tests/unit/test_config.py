@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitbench.config import (
-    MAX_BYTES,
-    MAX_PARTS,
     SECTIONS,
     Config,
     ConfigError,
@@ -24,7 +22,9 @@ from gitbench.config import (
     load_directory,
     load_from_files,
     parse_fail_on,
+    parse_threshold,
 )
+from gitbench.config.decoding import MAX_BYTES, MAX_PARTS
 from gitbench.config.values import MAX_ENTRIES
 from gitbench.model import Accept, Rule, Settings, Verdict
 
@@ -41,6 +41,7 @@ threshold = "7.5%"
 alpha = 0.01
 fail_on = ["regressed", "missing", "regressed"]
 on_no_baseline = "pass"
+max_age = "30 days"
 weak = "never"
 method = "welch"
 correction = "holm"
@@ -64,6 +65,11 @@ method = "mann-whitney"
 [[rule]]
 benchmark = "mem/*"
 max = "2 MiB"
+[[rule]]
+benchmark = "io/*"
+threshold = "auto"
+required = true
+weak = "gross"
 
 [required]
 benchmarks = ["parser/*", "sort"]
@@ -73,6 +79,12 @@ benchmark = "parser/utf8"
 metric = "duration"
 threshold = "15%"
 reason = "validates surrogates now"
+[[accept]]
+benchmark = "*"
+metric = "duration"
+threshold = "20%"
+reason = "new runners"
+expires = 2026-12-31
 
 [suite.unit]
 command = "pytest --benchmark-json={results}"
@@ -101,6 +113,7 @@ EXPECTED = Config(
     alpha=0.01,
     fail_on=(Verdict.REGRESSED, Verdict.MISSING),
     on_no_baseline="pass",
+    max_age_s=30 * 86_400,
     weak="never",
     method="welch",
     correction="holm",
@@ -124,9 +137,13 @@ EXPECTED = Config(
         Rule(metric="tokens", threshold=0.0, max=50000.0),
         Rule(benchmark="experimental/*", gate=False, method="mann-whitney"),
         Rule(benchmark="mem/*", max=2097152.0, max_unit="B"),
+        Rule(benchmark="io/*", auto=True, required=True, weak="gross"),
     ),
     required=("parser/*", "sort"),
-    accepts=(Accept("parser/utf8", "duration", 0.15, "validates surrogates now"),),
+    accepts=(
+        Accept("parser/utf8", "duration", 0.15, "validates surrogates now"),
+        Accept("*", "duration", 0.2, "new runners", "2026-12-31"),
+    ),
     hook_policy="block",
     source="gitbench.toml",
 )
@@ -219,8 +236,10 @@ def test_settings_hold_all_that_decides_verdicts() -> None:
         on_no_baseline="pass",
         method="welch",
         correction="holm",
+        max_age_s=2_592_000,
     )
     assert Config().settings() == Settings()
+    assert load("threshold = 'auto'", "x").settings() == Settings(auto=True)
 
 
 def test_an_accept_that_has_landed_counts_no_more() -> None:
@@ -232,6 +251,64 @@ def test_an_accept_that_has_landed_counts_no_more() -> None:
     head = load(entry.format(10) + entry.format(20), "x")
     assert [one.threshold for one in head.settings(landed).accepts] == [0.2]
     assert [one.threshold for one in head.settings(Config()).accepts] == [0.1, 0.2]
+
+
+ACCEPT = "[[accept]]\nbenchmark='a'\nmetric='*'\nthreshold='{}%'\nreason='{}'\n"
+
+
+def test_mending_the_reason_of_a_landed_accept_does_not_open_it() -> None:
+    """What an entry accepts tells it apart; a second one of the same counts anew."""
+    landed = load(ACCEPT.format(10, "frist"), "x")
+    mended = load(ACCEPT.format(10, "first"), "x")
+    assert mended.settings(landed).accepts == ()
+    second = load(ACCEPT.format(10, "first") + ACCEPT.format(10, "again"), "x")
+    assert len(second.settings(landed).accepts) == 1
+    both = load(ACCEPT.format(10, "frist") + ACCEPT.format(10, "again"), "x")
+    assert [one.reason for one in both.settings(landed).accepts] == ["again"]
+    assert second.settings(second).accepts == ()
+    dated = load(ACCEPT.format(10, "frist") + "expires = '2026-01-02'", "x")
+    assert dated.settings(landed).accepts == ()
+
+
+def test_an_accept_counts_up_to_its_last_day() -> None:
+    """On the day that `expires` names it counts, on the next it is told apart."""
+    for day in ("2026-03-01", "'2026-03-01'"):
+        config = load(ACCEPT.format(10, "r") + f"expires = {day}", "x")
+        (accept,) = config.accepts
+        assert accept.expires == "2026-03-01"
+        assert config.settings(None, "2026-03-01").accepts == (accept,)
+        assert config.expired_accepts(None, "2026-03-01") == []
+        assert config.settings(None, "2026-03-02").accepts == ()
+        assert config.expired_accepts(None, "2026-03-02") == [accept]
+        # One that has landed does not count anyway.
+        assert config.expired_accepts(config, "2026-03-02") == []
+
+
+def test_an_automatic_threshold_is_set_at_the_top_and_by_rules() -> None:
+    """`auto` keeps the fraction that holds where noise is not known."""
+    config = load("threshold = 'auto'\n[[rule]]\nthreshold = 'auto'", "x")
+    assert (config.auto, config.threshold) == (True, 0.05)
+    assert config.rules == (Rule(auto=True),)
+    assert parse_threshold("auto") == {"auto": True}
+    assert parse_threshold("3%") == {"threshold": 0.03, "auto": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30 days", 2_592_000),
+        ("1 day", 86_400),
+        ("1.5d", 129_600),
+        ("12h", 43_200),
+        (" 12 Hours ", 43_200),
+        ("2 weeks", 1_209_600),
+        ("90 min", 5400),
+        ("1s", 1),
+    ],
+)
+def test_a_span_is_read_in_seconds(text: str, seconds: int) -> None:
+    """Numbers with a unit of fixed length."""
+    assert load(f"max_age = '{text}'", "x").max_age_s == seconds
 
 
 def test_a_suite_is_found_by_name() -> None:
@@ -273,7 +350,7 @@ def test_verdicts_that_fail_a_gate() -> None:
     assert parse_fail_on(["never"]) == ()
     assert load('fail_on = ["never"]', "x").fail_on == ()
     for one in Verdict:
-        if one is not Verdict.NOT_COMPARED:
+        if one not in (Verdict.NOT_COMPARED, Verdict.ACCEPTED):
             assert parse_fail_on([one.value]) == (one,)
 
 
@@ -372,6 +449,19 @@ def test_verdicts_that_fail_a_gate() -> None:
             "[[accept]]\nbenchmark = 'a'",
             ["[[accept]] number 1: lacks the key 'metric'"],
         ),
+        ('fail_on = ["accepted"]', ["fail_on: 'accepted' never fails a gate"]),
+        ("max_age = 30", ['max_age: must be a span such as "30 days", not 30']),
+        ("max_age = '30'", ["'30' is no span of time"]),
+        ("max_age = '1 month'", ["'1 month' is no span of time"]),
+        ("max_age = '0 days'", ["no span"]),
+        ("max_age = 'inf days'", ["no span"]),
+        ("max_age = '1e9 d'", ["no span"]),
+        ("max_age = 'days'", ["no span"]),
+        ("threshold = 'autp'", ["'autp'", 'or "auto"']),
+        ("[[rule]]\nweak = 'auto'", ["must be 'gross' or 'never'"]),
+        (ACCEPT.format(1, "r") + "expires = 'soon'", ["must be a day such as 2026-"]),
+        (ACCEPT.format(1, "r") + "expires = '2026-02-30'", ["must be a day"]),
+        (ACCEPT.format(1, "r") + "expires = 2026-02-03T04:05:06", ["must be a day"]),
         ("[testbed]\nnmae = 'x'", ["testbed.nmae", "did you mean 'name'?"]),
         ("[testbed]\nfacts = 'hostname'", ['must be a list such as ["hostname"]']),
         ("[hook]\npolicy = 'stop'", ["hook.policy: must be 'warn' or 'block' or"]),

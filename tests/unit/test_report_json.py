@@ -140,13 +140,28 @@ def test_counts_stand_for_all_verdicts() -> None:
         "inconclusive": 0,
         "incomparable": 1,
         "missing": 2,
-        "accepted": 1,
+        "accepted": 8,
         "new": 9,
         "no-regression": 1,
         "unchanged": 13,
         "improved": 0,
     }
     assert report_json(replace(special(), counts=()))["counts"] == data["counts"]
+
+
+def test_accepted_changes_are_listed_with_their_reasons() -> None:
+    """The accepted rows stand apart, with the change that was judged."""
+    first, *others = report_json(special())["accepted"]
+    assert first == {
+        "group": 0,
+        "benchmark": "parse/utf8",
+        "params": {},
+        "metric": "duration",
+        "change": 0.121,
+        "reason": "validates surrogates now",
+    }
+    assert len(others) == 7
+    assert report_json(fine())["accepted"] == []
 
 
 def test_sides_count_runs_and_sessions() -> None:

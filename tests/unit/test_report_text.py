@@ -72,13 +72,9 @@ def test_colours_end_on_their_line() -> None:
 def test_rows_are_coloured_by_verdict(verdict: Verdict, code: str) -> None:
     """The verdict and the change of a row have the colour of the verdict."""
     subject = report([row("sort", verdict, 0.1)], [group(verdict)])
-    (line,) = [
-        line
-        for line in render(subject, "text", Options(colour=True, all_rows=True)).split(
-            "\n"
-        )
-        if "sort" in line
-    ]
+    text = render(subject, "text", Options(colour=True, all_rows=True))
+    # The first is the row; an accepted one is named again below.
+    line = next(line for line in text.split("\n") if "sort" in line)
     assert f"\x1b[{code}m" in line.split("sort")[0]
     assert f"\x1b[{code}m+10.0 %\x1b[0m" in line
 
