@@ -66,11 +66,9 @@ def mozilla(folder: Path) -> Iterator[Labelled]:
     labels = json.loads((folder / "labels.json").read_text())["mozilla-graphserver"]
     for name, times in sorted(labels["change_at_push_time"].items()):
         path = folder / "mozilla-graphserver" / name
-        text = (
-            path.read_text()
-            if path.exists()
-            else gzip.open(f"{path}.gz", "rt").read()
-        )
+        packed = not path.exists()
+        data = path.with_name(f"{name}.gz" if packed else name).read_bytes()
+        text = gzip.decompress(data) if packed else data
         rows = sorted(json.loads(text)["test_runs"], key=lambda row: row[2])
         pushes = [row[2] for row in rows]
         places = [bisect_left(pushes, one) for one in times]
