@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": ("compare", "Compare a commit with the baseline it branched from."),
     "show": ("show", "Show what is recorded on a commit."),
     "log": ("show", "List commits with results, or one benchmark's history."),
+    "history": ("history", "Show where benchmarks changed, and by which commit."),
     "diff": ("compare", "Compare two result files, without a repository."),
     "baseline": ("baselines", "Save, list and remove named baselines."),
     "verify": ("verify", "Show who signed the runs of a commit."),

@@ -24,6 +24,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gitbench.stats.drift import drifting, line_ends, without_line
 from gitbench.stats.rows import median_of
 from gitbench.stats.split import (
     MIN_LEVEL,
@@ -47,6 +48,9 @@ WINDOW_ALPHA = 0.005
 """The same by the windows in it, all of them together."""
 
 SMALLEST_WINDOW = 24
+
+CONFIDENCE = 0.95
+"""Of the range of places where a step may lie."""
 
 CORRELATED = 0.3
 """Autocorrelation from which steps are to be taken with care."""
@@ -95,7 +99,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Successive changes in one direction that a straight line fits better."""
+    """A slow change: steps in one direction that a straight line fits better, or a
+    trend of the newest level."""
 
     start: int
     """Index of its first point."""
@@ -155,7 +160,8 @@ def find_changes(
     x = series[places]
     cuts = _great_enough(x, _settle(x, _search(x, alpha), alpha), least)
     bounds = [0, *(cut.place for cut in cuts), x.size]
-    drifts = _drifts(x, bounds)
+    drifts = drifting(x, bounds, least)
+    ranges = [_range(x, *bounds[number : number + 3]) for number in range(len(cuts))]
     levels = tuple(
         _level(x[start:stop], places[start:stop])
         for start, stop in pairwise(bounds)
@@ -164,8 +170,8 @@ def find_changes(
     changes = tuple(
         Change(
             index=int(places[cut.place]),
-            earliest=int(places[cut.earliest]),
-            latest=int(places[cut.latest]),
+            earliest=int(places[ranges[number][0]]),
+            latest=int(places[ranges[number][1]]),
             older=levels[number].center,
             newer=levels[number + 1].center,
             p_value=cut.p_value,
@@ -177,8 +183,13 @@ def find_changes(
         points=int(x.size),
         levels=levels,
         changes=changes,
-        drifts=tuple(_drift(x, places, start, stop) for start, stop in drifts),
-        autocorrelation=_autocorrelation(x, bounds),
+        drifts=tuple(
+            Drift(
+                int(places[start]), int(places[stop - 1]) + 1, *line_ends(x[start:stop])
+            )
+            for start, stop in drifts
+        ),
+        autocorrelation=_autocorrelation(x, bounds, drifts),
     )
 
 
@@ -262,11 +273,44 @@ def _settle(x: Floats, places: list[int], alpha: float) -> list[Split]:
         if moved != places and moves < MOST_MOVES:
             moves, places = moves + 1, moved
             continue
-        return [
-            Split(at, one.p_value, min(at, one.earliest), max(at, one.latest))
-            for at, one in zip(places, cuts, strict=True)
-        ]
+        return [Split(at, one.p_value) for at, one in zip(places, cuts, strict=True)]
     return []
+
+
+def _range(x: Floats, start: int, place: int, stop: int) -> tuple[int, int]:
+    """First and last place between two bounds where a step at `place` may lie.
+
+    Places are weighed by the likelihood of normal noise about the two medians, with
+    the spread that the eighth decile of the deviations tells (robust, and not 0 where
+    half of the numbers are equal); no point weighs more than one of three deviations.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = float(np.max(np.abs(x[start:stop])))
+        values = x[start:stop] / scale
+        older, newer = (
+            median_of(values[: place - start]),
+            median_of(values[place - start :]),
+        )
+        rest = np.concatenate(
+            [values[: place - start] - older, values[place - start :] - newer]
+        )
+        spread = float(np.sort(np.abs(rest))[int(SPREAD_SHARE * (rest.size - 1))])
+        spread = max(spread / SPREAD_SIGMA, 1e-12 * abs(newer - older), 1e-300)
+        by_older = np.minimum(((values - older) / spread) ** 2, 9.0)
+        by_newer = np.minimum(((values - newer) / spread) ** 2, 9.0)
+    # The log likelihood of a cut before each point, up to a constant.
+    gains = np.cumsum((by_newer - by_older) / 2)[:-1]
+    weights = np.exp(gains - gains.max())
+    shares = np.cumsum(weights) / weights.sum()
+    side = (1 - CONFIDENCE) / 2
+    low = start + 1 + int(np.searchsorted(shares, side))
+    high = start + 1 + int(np.searchsorted(shares, 1 - side))
+    return min(low, place), max(min(high, stop - 1), place)
+
+
+SPREAD_SHARE = 0.8
+SPREAD_SIGMA = 1.2816
+"""Share of absolute deviations, and where a normal distribution has it."""
 
 
 def _great_enough(x: Floats, cuts: list[Split], least: float) -> list[Split]:
@@ -316,68 +360,19 @@ def _level(x: Floats, places: Ints) -> Level:
     )
 
 
-def _autocorrelation(x: Floats, bounds: list[int]) -> float | None:
-    """Of neighbours within one level, by rank scores about it."""
+def _autocorrelation(
+    x: Floats, bounds: list[int], drifts: list[tuple[int, int]]
+) -> float | None:
+    """Of neighbours within one level, by rank scores about it, or about its trend
+    where it drifts."""
     if x.size < MIN_POINTS:
         return None
     products = squares = 0.0
     for start, stop in pairwise(bounds):
         z = rank_scores(x[None, start:stop])[0]
+        if any(first <= start and stop <= last for first, last in drifts):
+            z = without_line(z)
         products += float(z[1:] @ z[:-1])
         squares += float(z @ z)
     # Rounding leaves 1e-30 of constant levels.
     return products / squares if squares > 1e-12 * x.size else 0.0
-
-
-def _drifts(x: Floats, bounds: list[int]) -> list[tuple[int, int]]:
-    """Stretches of successive changes in one direction which a line fits better
-    than their levels do, by Schwarz's criterion (1978) on rank scores."""
-    centers = [
-        median_of(x[start:stop]) for start, stop in pairwise(bounds) if stop > start
-    ]
-    signs = [newer > older for older, newer in pairwise(centers)]
-    found, first = [], 0
-    while first < len(signs):
-        last = first
-        while last + 1 < len(signs) and signs[last + 1] == signs[first]:
-            last += 1
-        inner = bounds[first : last + 3]
-        if _line_fits_better(x[inner[0] : inner[-1]], [b - inner[0] for b in inner]):
-            found.append((inner[0], inner[-1]))
-        first = last + 1
-    return found
-
-
-def _line_fits_better(x: Floats, bounds: list[int]) -> bool:
-    n = x.size
-    z = rank_scores(x[None])[0]
-    time = np.arange(n) - (n - 1) / 2
-    slope = float(time @ z) / float(time @ time)
-    # Equal values leave z a mean of 0 as well.
-    by_line = float(np.sum((z - slope * time) ** 2))
-    by_levels = sum(
-        float(np.sum((z[start:stop] - z[start:stop].mean()) ** 2))
-        for start, stop in pairwise(bounds)
-    )
-    steps = len(bounds) - 2
-    if by_levels <= 1e-12 * n:
-        return False
-    # A line has two parameters; steps have a place each, and a level more.
-    penalty = (2 * steps + 1 - 2) * np.log(n)
-    return bool(n * np.log(by_line / by_levels) < penalty)
-
-
-def _drift(x: Floats, places: Ints, start: int, stop: int) -> Drift:
-    """Ends of the line through the medians of the outer thirds (Tukey 1977)."""
-    stretch = x[start:stop]
-    third = max(1, stretch.size // 3)
-    left, right = median_of(stretch[:third]), median_of(stretch[-third:])
-    # The outer medians lie a sixth of the stretch from its ends.
-    over = third / 2 / max(stretch.size - third, 1)
-    rise = right / 2 - left / 2
-    ends = left - 2 * over * rise, right + 2 * over * rise
-    if left > 0 and right > 0:
-        steep = float(np.log(right) - np.log(left)) * over
-        with np.errstate(over="ignore", under="ignore"):
-            ends = float(left * np.exp(-steep)), float(right * np.exp(steep))
-    return Drift(int(places[start]), int(places[stop - 1]) + 1, *ends)

@@ -26,9 +26,6 @@ one of 35 series."""
 MIN_LEVEL = 2
 """Points that a level has at least; one alone is a spike."""
 
-CONFIDENCE = 0.95
-"""Of the places where a step may lie."""
-
 
 @lru_cache(maxsize=64)
 def _scores(n: int) -> Floats:
@@ -208,8 +205,6 @@ class Split:
 
     place: int
     p_value: float
-    earliest: int
-    latest: int
 
 
 def best_split(x: Floats, start: int, stop: int) -> Split | None:
@@ -222,22 +217,4 @@ def best_split(x: Floats, start: int, stop: int) -> Split | None:
     statistics = np.abs(raw) / np.sqrt(inflation(n, likeness(z, raw)))
     inside = statistics[MIN_LEVEL - 1 : n - MIN_LEVEL]
     best = int(np.argmax(inside))
-    # The profile of the likelihood, as if scores were normal about two levels.
-    weights = np.exp((inside**2 - inside[best] ** 2) / 2)
-    wanted = CONFIDENCE * float(weights.sum())
-    low = high = best
-    total = float(weights[best])
-    while total < wanted:
-        left = weights[low - 1] if low else -1.0
-        right = weights[high + 1] if high + 1 < weights.size else -1.0
-        if left >= right:
-            low -= 1
-        else:
-            high += 1
-        total += float(max(left, right))
-        if low == 0 and high == weights.size - 1:
-            break
-    first = start + MIN_LEVEL
-    return Split(
-        first + best, max_tail(float(inside[best]), n), first + low, first + high
-    )
+    return Split(start + MIN_LEVEL + best, max_tail(float(inside[best]), n))
