@@ -21,7 +21,11 @@ class Reading(NamedTuple):
     commit: str
     center: float
     """In the base unit."""
-    mark: Mark
+    started_at: int
+    """Of the run, as are the origin, session and job."""
+    origin: str
+    session: str | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +212,13 @@ def _points(readings: Iterable[Reading]) -> tuple[Point, ...]:
 
 
 def _point(readings: list[Reading]) -> Point:
-    sessions = group_marks([one.mark for one in readings])
+    sessions = group_marks(
+        [Mark(one.started_at, one.origin, one.session, one.job) for one in readings]
+    )
     centers = [
         _mean([readings[place].center for place in members]) for members in sessions
     ]
-    newest = max(one.mark.started_at for one in readings)
+    newest = max(one.started_at for one in readings)
     return Point(readings[0].commit, newest, _mean(centers), len(sessions))
 
 

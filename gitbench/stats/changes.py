@@ -8,9 +8,8 @@ level, whatever the distribution of the noise.
 
 A segment whose best split (`gitbench.stats.split`) is significant is cut there and its
 parts are tried in turn (binary segmentation, Scott and Knott 1974); one without is
-tried again in windows of many lengths, which see a level that came and went (after
-seeded binary segmentation, Kovacs, Li, Buehlmann and Munk 2023).  In the end each cut
-is placed and tested anew between its neighbours.
+asked for a level that came and went (circular binary segmentation).  In the end each
+cut is placed and tested anew between its neighbours.
 
 Points that resemble the one before them look like steps.  The statistic is divided by
 what such a likeness, estimated about the best split, adds to its spread.
@@ -30,12 +29,9 @@ from gitbench.stats.split import (
     MIN_LEVEL,
     MIN_POINTS,
     Split,
+    best_arc,
     best_split,
-    inflation,
-    likeness,
-    max_tail,
     rank_scores,
-    split_statistics,
 )
 
 Floats = NDArray[np.float64]
@@ -44,10 +40,8 @@ Ints = NDArray[np.intp]
 ALPHA = 0.01
 """Chance of a false step in a series of noise, by the split of a whole segment."""
 
-WINDOW_ALPHA = 0.005
-"""The same by the windows in it, all of them together."""
-
-SMALLEST_WINDOW = 24
+ARC_ALPHA = 0.005
+"""The same by a stretch against the rest."""
 
 CONFIDENCE = 0.95
 """Of the range of places where a step may lie."""
@@ -152,7 +146,7 @@ def find_changes(
 
     `values` (n,) in time order, in any unit and of any sign; NaN and infinities are
     gaps.  `alpha` is the chance of a false step in a series of noise (half as much
-    again for steps that only a window sees).  Steps whose ratio is nearer to 1 than
+    again for levels that came and went).  Steps whose ratio is nearer to 1 than
     `1 + least` (and its inverse) are left out; steps without a ratio never are.
     """
     series = np.asarray(values, dtype=np.float64).ravel()
@@ -197,7 +191,7 @@ def find_changes(
 
 
 def _search(x: Floats, alpha: float) -> list[int]:
-    """Places of cuts, sorted: binary segmentation, with windows where it ends."""
+    """Places of cuts, sorted: binary segmentation, and stretches where it ends."""
     cuts: list[int] = []
     waiting = [(0, int(x.size))]
     while waiting:
@@ -205,41 +199,23 @@ def _search(x: Floats, alpha: float) -> list[int]:
         cut = best_split(x, start, stop)
         if cut is None:
             continue
-        place = cut.place if cut.p_value < alpha else _in_windows(x, start, stop, alpha)
-        if place is not None:
-            cuts.append(place)
-            waiting += [(start, place), (place, stop)]
+        places = (
+            (cut.place,) if cut.p_value < alpha else _arc(x[start:stop], start, alpha)
+        )
+        if places:
+            cuts += places
+            waiting += pairwise((start, *places, stop))
     return sorted(cuts)
 
 
-def _in_windows(x: Floats, start: int, stop: int, alpha: float) -> int | None:
-    """The most significant split in windows of growing lengths, a quarter of their
-    length apart, corrected for their number; None where none is significant."""
-    n = stop - start
-    lengths = []
-    length = SMALLEST_WINDOW
-    while length <= 2 * n // 3:
-        lengths.append(length)
-        length = length * 3 // 2
-    if not lengths or np.ptp(x[start:stop]) == 0:
-        return None
-    segment = x[start:stop]
-    whole = rank_scores(segment[None])
-    rho = likeness(whole[0], split_statistics(whole)[0])
-    tried, best_p, place = 0, 1.0, 0
-    for length in lengths:
-        views = np.lib.stride_tricks.sliding_window_view(segment, length)
-        offsets = [*range(0, n - length, max(1, length // 4)), n - length]
-        tried += len(offsets)
-        statistics = np.abs(split_statistics(rank_scores(views[offsets])))
-        statistics /= np.sqrt(inflation(length, rho))
-        inside = statistics[:, MIN_LEVEL - 1 : length - MIN_LEVEL]
-        row, column = divmod(int(np.argmax(inside)), inside.shape[1])
-        p = max_tail(float(inside[row, column]), length)
-        if p < best_p:
-            best_p, place = p, start + offsets[row] + column + MIN_LEVEL
-    level = alpha * WINDOW_ALPHA / ALPHA
-    return place if best_p * tried < level else None
+def _arc(segment: Floats, start: int, alpha: float) -> tuple[int, ...]:
+    """Where a level that came and went begins and ends; empty without one."""
+    found = best_arc(segment)
+    if found is None or found[2] >= alpha * ARC_ALPHA / ALPHA:
+        return ()
+    return tuple(
+        start + at for at in found[:2] if MIN_LEVEL <= at <= segment.size - MIN_LEVEL
+    )
 
 
 def _settle(x: Floats, places: list[int], alpha: float) -> list[Split]:

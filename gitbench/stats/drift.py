@@ -2,7 +2,7 @@
 
 A drift that is great enough is cut into steps by the detector of steps, which then lie
 in one direction; a smaller one looks to it like points that resemble their neighbours.
-Both are recognised here, by rank scores.
+Both are recognised here, by ranks: those of a line are a line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gitbench.stats.rows import median_of
-from gitbench.stats.split import rank_scores
 from gitbench.stats.student import tail
 
 Floats = NDArray[np.float64]
@@ -54,13 +53,13 @@ def _size(stretch: Floats) -> float:
 
 def trend_tail(x: Floats) -> float:
     """Two-sided p-value of a straight trend in x (n,), n >= 5: the correlation of the
-    scores with time, as if there were only as many points as are independent.
+    ranks with time, as if there were only as many points as are independent.
 
     Their number is n (1 - r) / (1 + r) (Bartlett 1935), r being the autocorrelation
     about the line, which is estimated too small by (2 + 4 r) / n or so.
     """
     n = x.size
-    (z,) = rank_scores(x[None])
+    z = _ranks(x)
     squares = float(z @ z)
     if squares <= 1e-12 * n:
         return 1.0
@@ -75,8 +74,16 @@ def trend_tail(x: Floats) -> float:
     return 2 * float(tail(t, df))
 
 
+def _ranks(x: Floats) -> Floats:
+    """Ranks with mean 0; equal numbers share theirs."""
+    ordered = np.sort(x)
+    both = np.searchsorted(ordered, x) + np.searchsorted(ordered, x, "right")
+    ranks: Floats = both / 2 - x.size / 2
+    return ranks
+
+
 def without_line(z: Floats) -> Floats:
-    """Scores of mean 0 without their straight trend."""
+    """Numbers of mean 0 without their straight trend."""
     time = np.arange(z.size) - (z.size - 1) / 2
     squares = float(time @ time)
     rest: Floats = z - (float(time @ z) / squares if squares else 0.0) * time
@@ -85,7 +92,7 @@ def without_line(z: Floats) -> Floats:
 
 def _of_steps(x: Floats, bounds: list[int]) -> list[tuple[int, int]]:
     """Stretches of successive changes in one direction which a line fits better
-    than their levels do, by Schwarz's criterion (1978) on rank scores."""
+    than their levels do, by Schwarz's criterion (1978) on ranks."""
     centers = [
         median_of(x[start:stop]) for start, stop in pairwise(bounds) if stop > start
     ]
@@ -104,7 +111,7 @@ def _of_steps(x: Floats, bounds: list[int]) -> list[tuple[int, int]]:
 
 def _line_fits_better(x: Floats, bounds: list[int]) -> bool:
     n = x.size
-    z = rank_scores(x[None])[0]
+    z = _ranks(x)
     by_line = float(np.sum(without_line(z) ** 2))
     by_levels = sum(
         float(np.sum((z[start:stop] - z[start:stop].mean()) ** 2))

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gitbench.stats.rows import median_of
 from gitbench.stats.student import tail
 
 Floats = NDArray[np.float64]
@@ -87,23 +88,54 @@ def max_tail(maximum: float, n: int) -> float:
     n = 12 on it is within a fifth of simulated probabilities at .02 and below, too
     great rather than too small; at .1 it is up to a quarter too small for n < 25.
     """
-    if n < 2 * MIN_LEVEL or maximum <= 0:
-        return 1.0
-    share = maximum * maximum / (n - 1)
-    if share >= 1:
-        return 0.0
-    single = float(tail(np.sqrt(share * (n - 2) / (1 - share)), n - 2))
-    if single < SMALLEST_TAIL:
-        return 0.0
-    b = _normal_quantile(single)
+    b = _as_normal(maximum, n) if n >= 2 * MIN_LEVEL else 0.0
     # The approximation is one of the tail; below this it falls again.
     if b < 1.5:
         return 1.0
+    if b == math.inf:
+        return 0.0
+    return min(1.0, 2 * _density(b) / b * float(np.sum(_crossing_rates(b, n))))
+
+
+def arc_tail(maximum: float, n: int) -> float:
+    """The same for the greatest statistic of a stretch of n points against the rest,
+    over all stretches of 2 to n - 2 points (after Siegmund 1988).
+
+    Up to 1.8 times too great at .05 to .002, from n = 20 on.
+    """
+    b = _as_normal(maximum, n) if n >= 2 * MIN_LEVEL else 0.0
+    if b < 2.5:
+        return 1.0
+    if b == math.inf:
+        return 0.0
+    widths = np.arange(MIN_LEVEL, n - MIN_LEVEL + 1)
+    rates = _crossing_rates(b, n)
+    return min(1.0, 2 * _density(b) / b * float(np.sum((n - widths) * rates**2)))
+
+
+def _crossing_rates(b: float, n: int) -> Floats:
+    """How often sums of k scores cross b at one of their ends, relative to how often
+    they lie beyond it; for each k."""
     weights, roots = _split_weights(n)
-    x = b / roots
     at, overshoot = _overshoots()
-    height = b * math.exp(-b * b / 2) / math.sqrt(2 * math.pi)
-    return min(1.0, height * float(np.sum(np.interp(x, at, overshoot) / weights)))
+    rates: Floats = b * b / (2 * weights) * np.interp(b / roots, at, overshoot)
+    return rates
+
+
+def _as_normal(statistic: float, n: int) -> float:
+    """The normal deviate that is as unlikely as a statistic of n ranks; infinite for
+    what they cannot give, 0 for what says nothing."""
+    share = statistic * statistic / (n - 1)
+    if statistic <= 0:
+        return 0.0
+    if share >= 1:
+        return math.inf
+    single = float(tail(np.sqrt(share * (n - 2) / (1 - share)), n - 2))
+    return math.inf if single < SMALLEST_TAIL else _normal_quantile(single)
+
+
+def _density(b: float) -> float:
+    return math.exp(-b * b / 2) / math.sqrt(2 * math.pi)
 
 
 SMALLEST_TAIL = 1e-300
@@ -164,39 +196,60 @@ def inflation(n: int, rho: float) -> Floats:
     return both * (k * (n - k) / n)
 
 
-def likeness(z: Floats, statistics: Floats) -> float:
-    """Autocorrelation of one row of scores (n,) about its best single split.
+def likeness(x: Floats, cuts: tuple[int, ...]) -> float:
+    """Autocorrelation of a segment (n,) about the levels between its best cuts, by
+    rank scores; from 0 to 0.98.
 
-    Where there are several steps that is much too great.  Differences of neighbours
-    and of next neighbours, whose greatest tenth is left out, do not see steps, but
-    are less exact: they count only where the two contradict each other.
+    Where there are more steps that is much too great.  Then the middle of what
+    short windows say counts, each about a best split of its own: few windows hold two
+    steps.  By themselves they are less exact.
     """
-    n = z.size
-    inside = np.abs(statistics[MIN_LEVEL - 1 : n - MIN_LEVEL])
-    k = int(np.argmax(inside)) + MIN_LEVEL
-    rest = z - z[:k].mean()
-    rest[k:] = z[k:] - z[k:].mean()
+    n = x.size
+    (z,) = rank_scores(x[None])
+    rest = np.concatenate([one - one.mean() for one in np.split(z, cuts) if one.size])
     squares = float(rest @ rest)
-    # Rounding leaves 1e-30 of two constant levels.
+    # Rounding leaves 1e-30 of constant levels.
     if squares <= 1e-12 * n:
         return 0.0
     about = float(rest[1:] @ rest[:-1]) / squares
-    near = _trimmed_mean(np.abs(z[1:] - z[:-1]))
-    far = _trimmed_mean(np.abs(z[2:] - z[:-2]))
-    differences = (far / near) ** 2 - 1 if near > 0 else 0.0
-    if about - differences > CONTRADICTION / np.sqrt(n):
-        about = differences
-    return min(max(about, 0.0), 0.98)
+    if n >= 2 * SHORTEST:
+        length = min(LONGEST, n // 2)
+        views = np.lib.stride_tricks.sliding_window_view(x, length)
+        offsets = [*range(0, n - length, length // 4), n - length]
+        inner = _about_best_splits(rank_scores(views[offsets]))
+        inner = inner[~np.isnan(inner)]
+        if inner.size:
+            # A split and short windows take away from it what simulated series of 200
+            # points with autocorrelations of 0, 0.3 and 0.5 lost, to 0.03.
+            by_windows = (median_of(inner) + 3.2 / length) / (1 - 6.7 / length)
+            if about - by_windows > CONTRADICTION / np.sqrt(n):
+                about = by_windows
+    return float(min(max(about, 0.0), 0.98))
 
 
-CONTRADICTION = 3.0
+SHORTEST, LONGEST = 16, 24
+"""Lengths of the windows in which autocorrelation is estimated."""
+
+CONTRADICTION = 2.0
 """Standard errors (1 / sqrt(n)) by which the two estimates must differ."""
 
 
-def _trimmed_mean(x: Floats) -> float:
-    """Mean without the greatest tenth."""
-    kept = np.sort(x)[: x.size - x.size // 10]
-    return float(kept.mean())
+def _about_best_splits(z: Floats) -> Floats:
+    """Lag-1 autocorrelation of each row of scores (m, n) about its best single
+    split; NaN where nothing is left about it."""
+    n = z.shape[1]
+    inside = np.abs(split_statistics(z))[:, MIN_LEVEL - 1 : n - MIN_LEVEL]
+    k = np.argmax(inside, axis=1)[:, None] + MIN_LEVEL
+    is_older = np.arange(n) < k
+    sums = np.where(is_older, z, 0.0).sum(axis=1, keepdims=True)
+    total = z.sum(axis=1, keepdims=True)
+    rest = z - np.where(is_older, sums / k, (total - sums) / (n - k))
+    squares = (rest**2).sum(axis=1)
+    # Rounding leaves 1e-30 of two constant levels.
+    empty = squares <= 1e-12 * n
+    products = (rest[:, 1:] * rest[:, :-1]).sum(axis=1)
+    result: Floats = np.where(empty, np.nan, products / np.where(empty, 1.0, squares))
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +265,53 @@ def best_split(x: Floats, start: int, stop: int) -> Split | None:
     n = stop - start
     if n < MIN_POINTS:
         return None
-    z = rank_scores(x[None, start:stop])[0]
-    raw = split_statistics(z[None])[0]
-    statistics = np.abs(raw) / np.sqrt(inflation(n, likeness(z, raw)))
+    segment = x[start:stop]
+    statistics = np.abs(split_statistics(rank_scores(segment[None]))[0])
     inside = statistics[MIN_LEVEL - 1 : n - MIN_LEVEL]
+    first = int(np.argmax(inside)) + MIN_LEVEL
+    spread = np.sqrt(inflation(n, likeness(segment, (first,))))
+    inside = inside / spread[MIN_LEVEL - 1 : n - MIN_LEVEL]
     best = int(np.argmax(inside))
     return Split(start + MIN_LEVEL + best, max_tail(float(inside[best]), n))
+
+
+def best_arc(x: Floats) -> tuple[int, int, float] | None:
+    """The stretch (start, stop) of a segment (n,) that differs most from the rest of
+    it, and the p-value of that; None for too few points.
+
+    All stretches of up to `ALL_WIDTHS` points, and of more in steps of 2 % (circular
+    binary segmentation, Olshen, Venkatraman, Lucito and Wigler 2004).
+    """
+    n = x.size
+    if n < MIN_POINTS:
+        return None
+    (z,) = rank_scores(x[None])
+    sums = np.concatenate(([0.0], np.cumsum(z)))
+    scores = _scores(n)
+    unit = math.sqrt(float(scores @ scores) / (n - 1))
+    widths = _widths(n)
+    peaks = np.empty(widths.size)
+    starts = np.empty(widths.size, dtype=np.intp)
+    for number, width in enumerate(widths.tolist()):
+        differences = np.abs(sums[width:] - sums[:-width])
+        starts[number] = at = differences.argmax()
+        peaks[number] = differences[at] / unit
+    peaks /= np.sqrt(widths * (n - widths) / n)
+    first = int(np.argmax(peaks))
+    start, stop = int(starts[first]), int(starts[first] + widths[first])
+    peaks /= np.sqrt(inflation(n, likeness(x, (start, stop)))[widths - 1])
+    best = int(np.argmax(peaks))
+    start, stop = int(starts[best]), int(starts[best] + widths[best])
+    return start, stop, arc_tail(float(peaks[best]), n)
+
+
+ALL_WIDTHS = 128
+
+
+@lru_cache(maxsize=64)
+def _widths(n: int) -> Ints:
+    widths, width = [], MIN_LEVEL
+    while width <= n - MIN_LEVEL:
+        widths.append(width)
+        width += max(1, (width - ALL_WIDTHS) // 50)
+    return np.array(widths, dtype=np.intp)

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from gitbench.stats import changes as module
 from gitbench.stats.changes import Changes, find_changes
+from gitbench.stats.drift import trend_tail
 from gitbench.stats.split import (
+    arc_tail,
+    best_arc,
     best_split,
     inflation,
     likeness,
@@ -143,12 +145,15 @@ def test_levels_and_steps_are_told_in_full() -> None:
 
 
 def test_a_level_that_came_and_went_is_found() -> None:
-    """Fifteen higher points amid two hundred are two steps."""
+    """Fifteen higher points amid two hundred are two steps; so is a level between
+    two others of its length, which no single split tells from noise."""
     series = noise(8, 40, 200)
     series[:, 80:95] += 3
     hits = [indexes(find_changes(one)) for one in series]
 
     assert sum(len(one) == 2 for one in hits) >= 32
+    between = noise(8, 40, 45) + np.repeat([0.0, 60, 0], 15)
+    assert sum(indexes(find_changes(one)) == [15, 30] for one in between) >= 34
     assert np.median([one[0] for one in hits if len(one) == 2]) == 80
 
 
@@ -176,6 +181,28 @@ def test_a_slow_drift_is_called_one() -> None:
     step = noise(10, 30, 200)
     step[:, 100:] += 2
     assert sum(bool(find_changes(one).drifts) for one in step) <= 1
+
+
+@pytest.mark.parametrize(("rho", "most"), [(0.0, 6), (0.5, 14)])
+def test_noise_has_no_drift(rho: float, most: int) -> None:
+    """A trend is significant at 0.5 % in about so many series of noise, and in few
+    of autocorrelated ones; a real one is found."""
+    tails = [trend_tail(one) for one in noise(16, 400, 60, rho)]
+    assert sum(one < 0.005 for one in tails) <= most
+
+    rising = noise(17, 50, 60, rho) + np.linspace(0, 4 + 6 * rho, 60)
+    assert sum(trend_tail(one) < 0.005 for one in rising) >= 45
+
+
+def test_a_trend_is_told_as_a_correlation_with_time() -> None:
+    """Without autocorrelation its p-value is about that of Spearman's."""
+    (x,) = noise(18, 1, 80)
+    x += np.linspace(0, 1.2, 80)
+    expected = stats.spearmanr(x, np.arange(80)).pvalue
+
+    assert 0.1 < trend_tail(x) / expected < 10
+    assert trend_tail(np.ones(30)) == 1.0
+    assert trend_tail(np.arange(30.0)) < 1e-6
 
 
 def test_small_steps_can_be_left_out() -> None:
@@ -349,38 +376,58 @@ def test_the_normal_quantile_is_scipys(p: float) -> None:
 def test_likeness_sees_neighbours_and_not_steps() -> None:
     """It is about rho for noise, and small for independent points about levels."""
 
-    def of(series: Floats) -> float:
-        z = rank_scores(series)
-        return float(
-            np.mean([likeness(one, split_statistics(one[None])[0]) for one in z])
-        )
+    def of(series: Floats, *cuts: int) -> float:
+        return float(np.mean([likeness(one, cuts) for one in series]))
 
-    assert of(noise(13, 60, 200, 0.5)) == pytest.approx(0.46, abs=0.06)
-    assert of(noise(13, 60, 200)) < 0.05
-    assert of(noise(13, 60, 200) + np.repeat([0, 5, 1, 7, 2, 9, 0, 4], 25)) < 0.2
-    assert of(np.ones((1, 30))) == 0.0
+    assert of(noise(13, 60, 200, 0.5), 90) == pytest.approx(0.48, abs=0.06)
+    assert of(noise(13, 60, 200), 90) < 0.06
+    levels = np.repeat([0, 5, 1, 7, 2, 9, 0, 4], 25)
+    assert of(noise(13, 60, 200) + levels, 75) < 0.1
+    assert of(noise(13, 60, 45) + np.repeat([0, 50, 0], 15), 15, 30) < 0.1
+    assert of(np.ones((1, 30)), 15) == 0.0
 
 
-def test_windows_are_what_a_plain_search_finds() -> None:
-    """The search by layers agrees with one window after another."""
-    (x,) = noise(14, 1, 150)
-    x[70:80] += 4
-    expected: tuple[float, int] = (1.0, 0)
-    tried, length = 0, module.SMALLEST_WINDOW
-    z = rank_scores(x[None])
-    rho = likeness(z[0], split_statistics(z)[0])
-    while length <= 100:
-        for offset in [*range(0, 150 - length, length // 4), 150 - length]:
-            tried += 1
-            inner = split_statistics(rank_scores(x[None, offset : offset + length]))
-            reduced = np.abs(inner[0]) / np.sqrt(inflation(length, rho))
-            for k in range(2, length - 1):
-                p = max_tail(float(reduced[k - 1]), length)
-                expected = min(expected, (p, offset + k))
-        length = length * 3 // 2
+def test_the_best_stretch_is_what_a_plain_search_finds() -> None:
+    """The statistic of every stretch against the rest, one after another."""
+    (x,) = noise(14, 1, 60)
+    x[30:36] += 4
+    (z,) = rank_scores(x[None])
+    spread = np.sort(z) @ np.sort(z) / 59
+    peaks = {
+        (i, j): abs(z[i:j].sum()) / math.sqrt((j - i) * (60 - j + i) / 60 * spread)
+        for i in range(60)
+        for j in range(i + 2, 61)
+        if j - i <= 58
+    }
+    start, stop = max(peaks, key=peaks.__getitem__)
 
-    assert expected[0] * tried < module.WINDOW_ALPHA
-    assert module._in_windows(x, 0, 150, module.ALPHA) == expected[1]
+    assert best_arc(x) is not None
+    assert likeness(x, (start, stop)) == 0.0
+    found = best_arc(x)
+    assert found is not None
+    assert found[:2] == (start, stop) == (30, 36)
+    assert found[2] == pytest.approx(arc_tail(peaks[start, stop], 60))
+    assert found[2] < 0.001
+
+
+@pytest.mark.parametrize(("n", "count"), [(20, 4000), (60, 3000), (200, 1500)])
+def test_the_tail_of_stretches_is_careful(n: int, count: int) -> None:
+    """Simulated orders exceed its points of 2 and 1 % at most that often, and not
+    much less than half as often."""
+    z = rank_scores(np.random.default_rng(15).random((count, n)))
+    sums = np.concatenate([np.zeros((count, 1)), np.cumsum(z, axis=1)], axis=1)
+    spread = np.sort(z[0]) @ np.sort(z[0]) / (n - 1)
+    peaks = np.zeros(count)
+    for width in range(2, n - 1):
+        reach = np.abs(sums[:, width:] - sums[:, :-width]).max(axis=1)
+        reach /= math.sqrt(width * (n - width) / n * spread)
+        peaks = np.maximum(peaks, reach)
+    tails = np.array([arc_tail(one, n) for one in peaks])
+    for level in (0.02, 0.01):
+        error = 3 * math.sqrt(level / count)
+        assert 0.45 * level - error < (tails < level).mean() < level + error
+    assert arc_tail(0.0, n) == 1.0
+    assert arc_tail(50.0, n) == 0.0
 
 
 def test_it_loads_numpy_and_nothing_of_scipy() -> None:
