@@ -151,8 +151,8 @@ def series_of(name: Name, readings: Iterable[Reading], least: float = 0.0) -> Se
     warnings = []
     if found.points < MIN_POINTS:
         warnings.append(
-            f"{found.points} points are too few to tell a step from noise; it takes "
-            f"{MIN_POINTS}, and twice as many to see one soon."
+            f"Too few points ({found.points}) to tell a step from noise: it takes "
+            f"{MIN_POINTS}, and three times as many to see one soon."
         )
     if found.autocorrelation is not None and found.correlated:
         warnings.append(

@@ -113,7 +113,7 @@ def test_a_drift_is_the_latest_change() -> None:
 
 def test_few_points_and_correlated_points_are_said() -> None:
     """What makes the answer doubtful stands in the warnings."""
-    assert "too few" in series_of(name(), readings([1.0, 2.0])).warnings[0]
+    assert "Too few" in series_of(name(), readings([1.0, 2.0])).warnings[0]
     chance, values = random.Random(3), [0.0]
     for _ in range(150):
         values.append(0.7 * values[-1] + chance.gauss(0, 1))
