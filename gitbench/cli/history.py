@@ -153,7 +153,7 @@ def history(
             "least": least,
             "series": [_as_json(one, commits) for one in series],
         }
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2))
         return
     style = Style(
         terminal_width(work.environ),

@@ -19,7 +19,7 @@ from gitbench.units import format_change, format_value
 
 PLOT_HEIGHT = 8
 PLOT_WIDTH = 60
-BAR_WIDTH = 24
+BAR_WIDTH = 16
 NAME_WIDTH = 44
 
 MARKS = "123456789"
