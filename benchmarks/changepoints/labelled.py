@@ -82,8 +82,9 @@ def conbench(folder: Path) -> Iterator[Labelled]:
         lines = [
             line for line in path.read_text().splitlines() if not line.startswith("#")
         ]
-        values = [float(row["svs"]) for row in csv.DictReader(lines)]
-        yield Labelled(path.name, np.array(values), ())
+        values = np.array([float(row["svs"]) for row in csv.DictReader(lines)])
+        # Days without a result; not every detector knows gaps.
+        yield Labelled(path.name, values[np.isfinite(values)], ())
 
 
 def nab(folder: Path) -> Iterator[Labelled]:
