@@ -72,12 +72,12 @@ def test_noise_has_no_steps(shape: str) -> None:
 @pytest.mark.parametrize("rho", [0.3, 0.5])
 def test_noise_that_resembles_itself_has_few_steps_and_is_named(rho: float) -> None:
     """Autocorrelated noise gives steps in a few of a hundred series; without the
-    correction it is 16 and 41.  At 0.5 nearly all of them are marked."""
-    found = [find_changes(one) for one in noise(4, 200, 200, rho)]
+    correction it is 22 and 60.  At 0.5 nearly all of them are marked."""
+    found = [find_changes(one) for one in noise(4, 150, 200, rho)]
 
-    assert sum(bool(one.changes) for one in found) <= 12
+    assert sum(bool(one.changes) for one in found) <= 10
     marked = sum(one.correlated for one in found)
-    assert marked >= 190 if rho == 0.5 else 40 <= marked <= 160
+    assert marked >= 140 if rho == 0.5 else 30 <= marked <= 120
 
 
 def test_the_level_is_kept_over_all_orders_of_odd_values() -> None:
@@ -86,9 +86,9 @@ def test_the_level_is_kept_over_all_orders_of_odd_values() -> None:
     chance = np.random.default_rng(5)
     values = np.round(chance.standard_cauchy(24), 1)
     values[:4] = 1.0
-    splits = [best_split(chance.permutation(values), 0, 24) for _ in range(3000)]
+    splits = [best_split(chance.permutation(values), 0, 24) for _ in range(1500)]
 
-    assert sum(one is not None and one.p_value < 0.01 for one in splits) <= 46
+    assert sum(one is not None and one.p_value < 0.01 for one in splits) <= 27
 
 
 def test_one_odd_value_among_equal_ones_is_no_step() -> None:
@@ -339,7 +339,7 @@ def test_inflation_is_that_of_the_covariances() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "count"), [(10, 4000), (16, 4000), (60, 3000), (250, 2000)]
+    ("n", "count"), [(10, 2500), (16, 2500), (60, 2000), (250, 1500)]
 )
 def test_the_tail_of_the_maximum_is_what_chance_gives(n: int, count: int) -> None:
     """Simulated orders exceed the points of 2 and 1 % about that often, and those of
