@@ -93,6 +93,7 @@ bench: setup ## Measure gitbench against its budgets and its peers.
 .PHONY: bench-smoke
 bench-smoke: setup ## Run every benchmark once on small data, to see that it runs.
 	$(BIN)/python -m benchmarks --smoke $(ARGS)
+	$(BIN)/python -m benchmarks.changepoints --smoke
 
 .PHONY: calibrate
 calibrate: setup ## Count how often the gate is wrong, on results of unchanged code.

@@ -110,7 +110,8 @@ def _add(repository: Repository, places: Sequence[Place], benchmarks: int) -> No
 
 
 def history(context: Context) -> list[Finding]:
-    """`log` over 10,000 commits x 100 benchmarks: the index's first build, and warm."""
+    """`log` and `history` over 10,000 commits x 100 benchmarks; the index is built
+    first, then warm."""
     repository, commits, benchmarks = years(context)
     index = repository.git_dir / "gitbench/index.sqlite"
     one = names(benchmarks)[benchmarks // 2]
@@ -154,6 +155,25 @@ def history(context: Context) -> list[Finding]:
         both = (command, reference)
         what = f"{command.name}, {commits:,} x {benchmarks}, index warm"
         found.append(compare_times("history", what, both, (timing, other), limit))
+    return [*found, *_steps(context, repository, one, f"{commits:,} x {benchmarks}")]
+
+
+def _steps(
+    context: Context, repository: Repository, one: str, size: str
+) -> list[Finding]:
+    """`history` of one benchmark over all commits: it computes, and needs numpy."""
+    found = []
+    reference = imports(f"{START_UP}, numpy")
+    for count, limit in (("1000", 2.0), ("10000", None)):
+        command = Command(
+            f"history, one benchmark, -n {count}",
+            gitbench("history", one, "-n", count),
+            repository.path,
+        )
+        timed = in_turn(context, (command, reference), 11)
+        what = f"{command.name}, {size}, index warm"
+        both = (command, reference)
+        found.append(compare_times("history", what, both, (timed[0], timed[1]), limit))
     return found
 
 

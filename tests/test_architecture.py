@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "publish": NOUNS,
     "compare": NOUNS | {"stats", "sessions"},
     "export": NOUNS,
-    "history": NOUNS | {"stats"},
+    "history": NOUNS | {"stats", "sessions"},
     "testbed": NOUNS,
     "recording": NOUNS | {"testbed"},
     "runner": NOUNS,

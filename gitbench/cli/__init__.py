@@ -26,6 +26,7 @@ COMMANDS = {
     "power": ("power", "Tell how many runs find a change of a given size."),
     "show": ("show", "Show what is recorded on a commit."),
     "log": ("show", "List commits with results, or one benchmark's history."),
+    "history": ("history", "Show where benchmarks changed, and by which commit."),
     "diff": ("compare", "Compare two result files, without a repository."),
     "accept": ("accept", "Accept that a benchmark became slower, with a reason."),
     "baseline": ("baselines", "Save, list and remove named baselines."),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -105,11 +106,18 @@ class Question:
     """Name or label of a benchmark; None asks for runs alone."""
     metric: str | None = None
     suite: str | None = None
+    glob: bool = False
+    """`benchmark` is a pattern; a name that is written like it fits it too."""
 
     def fits(self, series: Series) -> bool:
         """Whether the points of a series are asked for."""
+        if self.metric not in (None, series.metric):
+            return False
         names = (series.benchmark.name, series.benchmark.label)
-        return self.benchmark in names and self.metric in (None, series.metric)
+        if self.benchmark in names:
+            return True
+        pattern = self.benchmark if self.glob else None
+        return pattern is not None and any(fnmatchcase(one, pattern) for one in names)
 
     def keeps(self, one: Recorded) -> bool:
         """Whether a run, with its points filled in, belongs to the answer."""

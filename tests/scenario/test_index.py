@@ -43,6 +43,9 @@ QUESTIONS = (
     Question("sort", "duration"),
     Question("load [n=10]"),
     Question("nobody has this"),
+    Question("*", glob=True),
+    Question("lo?d [[]n=*", glob=True),
+    Question("load [n=10]", glob=True),
 )
 
 

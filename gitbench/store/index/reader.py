@@ -127,7 +127,8 @@ class IndexHistory:
         for id_, data in rows:
             row = unseal("series", id_, data)
             # A label begins with the name; the rest need not become a Series.
-            if str(self.question.benchmark).startswith(row[0]):
+            asked = self.question
+            if asked.glob or str(asked.benchmark).startswith(row[0]):
                 series = series_of_row(row)
                 if self.question.fits(series):
                     found[id_] = series

@@ -1,0 +1,1 @@
+"""How often the detector of steps is wrong, and what it misses, beside Apache Otava."""
