@@ -16,7 +16,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gitbench.compare.families import Family, build_families, correct, sensitivity
+from gitbench.compare.families import (
+    Family,
+    Tests,
+    build_families,
+    correct,
+    sensitivity,
+)
 from gitbench.compare.outcome import (
     FAILED,
     count_verdicts,
@@ -25,6 +31,20 @@ from gitbench.compare.outcome import (
     report_verdict,
     was_compared,
     worst_first,
+)
+from gitbench.compare.outcomes import (
+    OutcomesTest,
+    current_columns,
+    has_outcomes,
+    pair_tasks,
+    write_outcomes,
+)
+from gitbench.compare.proportions import (
+    Proportions,
+    fill_sides,
+    judge_rows,
+    read_trials,
+    write_proportions,
 )
 from gitbench.compare.rows import (
     Context,
@@ -36,7 +56,7 @@ from gitbench.compare.rows import (
 )
 from gitbench.compare.rules import Limits, Rulebook, unmet
 from gitbench.compare.sides import summarise_sides
-from gitbench.compare.table import Row, read_table
+from gitbench.compare.table import Row, Table, read_table
 from gitbench.compare.verdicts import Decision
 from gitbench.model import (
     REASONS,
@@ -71,7 +91,10 @@ def compare(
     """
     parts = [_part(number, one, settings) for number, one in enumerate(groups)]
     families = [family for part in parts for family in part.families]
-    tests = correct(families, settings.alpha)
+    others: list[Tests] = []
+    for part in parts:
+        others += [*part.proportions, *part.outcomes]
+    tests = correct(families, settings.alpha, others)
     written = [(part, list(_comparisons(part))) for part in parts]
     missing = unmet(settings.required, [b for part in parts for b in part.measured])
     if written:
@@ -106,6 +129,8 @@ class _Part:
     given: GroupSides
     context: Context
     families: list[Family]
+    proportions: list[Proportions]
+    outcomes: list[OutcomesTest]
     exact: list[tuple[Row, Limits]]
     settled: list[tuple[Row, Limits, Decision]]
     measured: frozenset[Benchmark]
@@ -123,6 +148,7 @@ def _part(number: int, given: GroupSides, settings: Settings) -> _Part:
     settled: list[tuple[Row, Limits, Decision]] = []
     exact: list[tuple[Row, Limits]] = []
     tested: list[tuple[Row, Limits]] = []
+    counted: list[tuple[Row, Limits]] = []
     skipped = 0
     for row in table.rows:
         limits = rulebook.limits(row.benchmark, row.metric.name, row.metric.kind)
@@ -132,20 +158,47 @@ def _part(number: int, given: GroupSides, settings: Settings) -> _Part:
         decision = settle(
             row,
             limits,
+            heads=table.grid.heads,
             measured=row.benchmark in measured,
             has_baseline=given.baseline is not None,
             broken=broken[row.number],
         )
         if decision is not None:
             settled.append((row, limits, decision))
+        elif row.trials:
+            counted.append((row, limits))
         elif row.metric.kind is Kind.EXACT:
             exact.append((row, limits))
         else:
             tested.append((row, limits))
     families = build_families(table, tested, settings.alpha, settings.weak)
+    proportions, outcomes = _count(table, counted, settings.alpha)
     sides = summarise_sides(table, families)
-    context = Context(number, settings.alpha, sides)
-    return _Part(given, context, families, exact, settled, measured, skipped)
+    fill_sides(sides, table, proportions)
+    return _Part(
+        given=given,
+        context=Context(number, settings.alpha, sides),
+        families=families,
+        proportions=proportions,
+        outcomes=outcomes,
+        exact=exact,
+        settled=settled,
+        measured=measured,
+        skipped=skipped,
+    )
+
+
+def _count(
+    table: Table, counted: list[tuple[Row, Limits]], alpha: float
+) -> tuple[list[Proportions], list[OutcomesTest]]:
+    """The tests of passes of trials: row by row, and all tasks of a suite together."""
+    proportions, outcomes = [], []
+    for trials in read_trials(table, counted):
+        columns, together = current_columns(trials), has_outcomes(trials)
+        proportions.append(judge_rows(trials, columns, alpha, together=together))
+        if together:
+            outcomes.append(pair_tasks(proportions[-1], columns, alpha))
+    return proportions, outcomes
 
 
 def _comparisons(part: _Part) -> Iterator[Comparison]:
@@ -156,13 +209,16 @@ def _comparisons(part: _Part) -> Iterator[Comparison]:
         yield write_exact(row, limits, part.context)
     for family in part.families:
         yield from write_family(family, part.context)
+    for one in part.proportions:
+        yield from write_proportions(one, part.context)
 
 
 def _group(part: _Part, rows: Sequence[Comparison], tests: int) -> Group:
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
     known = tuple(shift for shift in shifts if shift is not None)
-    verdict = group_verdict(rows, known)
+    outcomes = tuple(write_outcomes(one, alpha) for one in part.outcomes)
+    verdict = group_verdict(rows, known, outcomes)
     given = part.given
     reason = None
     if given.baseline is None:
@@ -178,6 +234,7 @@ def _group(part: _Part, rows: Sequence[Comparison], tests: int) -> Group:
         baseline=given.baseline,
         reason=reason,
         shifts=known,
+        outcomes=outcomes,
         sensitivity=sensitivity(part.families, alpha, tests),
         warnings=(*given.warnings, *_group_warnings(part, rows)),
     )
@@ -212,7 +269,7 @@ def _group_warnings(part: _Part, rows: Sequence[Comparison]) -> Iterator[str]:
             f"In {single} of {tested} rows head has one value a run, so its error "
             "inside the run is unknown and taken as zero."
         )
-    if rows and not any(row.gated for row in rows):
+    if rows and not part.outcomes and not any(row.gated for row in rows):
         unknown = all(row.metric.better is Better.NONE for row in rows)
         because = ": which way is better is unknown of every metric" if unknown else ""
         yield f"No row of this group is gated{because}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -295,16 +296,36 @@ def _gross(table: Table, index: Ints, strong: Bools, sign: float, none: bool) ->
     return (sign * found[index]).astype(np.intp)
 
 
-def correct(families: Sequence[Family], alpha: float) -> int:
+class Tests(Protocol):
+    """Tests of another kind that belong to the report's family."""
+
+    @property
+    def p_worse(self) -> Floats:
+        """One-sided p-values, (n,)."""
+
+    @property
+    def p_better(self) -> Floats:
+        """The same for better."""
+
+    def settle(self, worse: Floats, better: Floats, level: float) -> None:
+        """Take the adjusted p-values, and what one more row would need."""
+
+
+def correct(
+    families: Sequence[Family], alpha: float, others: Sequence[Tests] = ()
+) -> int:
     """Correct the p-values of all families of a report as one, and return its size.
 
     Worse and better are two families of tests; the suites' shifts are rows of both.
+    `others` are `Tests`, which take part alike.
     """
     suites = [family for family in families if family.procedure.suite is not None]
     worse = _all([f.change.p_worse[f.member] for f in families], suites, worse=True)
     better = _all(
         [1 - f.change.p_worse[f.member] for f in families], suites, worse=False
     )
+    worse = np.concatenate([worse, *(one.p_worse for one in others)])
+    better = np.concatenate([better, *(one.p_better for one in others)])
     adjusted_worse = benjamini_hochberg(worse).tolist()
     adjusted_better = benjamini_hochberg(better).tolist()
     place = 0
@@ -324,6 +345,14 @@ def correct(families: Sequence[Family], alpha: float) -> int:
         family.needed = sessions_needed(
             family.change, family.worse, family.better, level, alpha
         )
+    for one in others:
+        end = place + one.p_worse.size
+        one.settle(
+            np.array(adjusted_worse[place:end]),
+            np.array(adjusted_better[place:end]),
+            level,
+        )
+        place = end
     return place
 
 
