@@ -213,8 +213,8 @@ def _rates(base: Counts, head: Counts, n_base: Floats, n_head: Floats) -> Rates:
 
 
 def _tail_worse(sign: float, rates: Rates, df: Floats) -> Floats:
-    greater = student_tail(tail_greater(rates), df)
-    return greater if sign > 0 else 1 - greater
+    # As a tail of its own, since 1 minus one ends at 1e-16.
+    return student_tail(tail_greater(rates.turned(sign < 0)), df)
 
 
 def _few(trials: Trials, raw: Rates, alpha: float) -> Bools:

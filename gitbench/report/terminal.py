@@ -276,7 +276,8 @@ class Terminal:
         room, widths, cells = self._task_columns(group, heads, names)
         title = self._column("  benchmark", room + 2)
         first = [self._column(*one) for one in zip(heads, widths, strict=False)]
-        lines = [TaskLine(self.paint(_markup(_line(title, first)), "dim"), ())]
+        heading = _markup(_line(title, first).rstrip())
+        lines = [TaskLine(self.paint(heading, "dim"), ())]
         for task, name, row in zip(group.tasks, names, cells, strict=True):
             start = self.paint(_markup(self.sign(task.verdict)), task.tone)
             parts = [
@@ -315,11 +316,12 @@ class Terminal:
         return short + " " * (width - text_width(short))
 
     def _painted(self, text: str, width: int, cell: Row | None) -> str:
-        padded = self._column(text, width)
+        text = shorten(text, width, self.ellipsis)
+        blank = " " * (width - text_width(text))
         toned = cell is not None and cell.tone in ("bad", "good", "unsure")
         if cell is None or not toned or is_judged_together(cell):
-            return padded
-        return self.paint(_markup(padded), cell.tone)
+            return text + blank
+        return self.paint(_markup(text), cell.tone) + blank
 
     def _task_cell(self, row: Row | None, detail: int) -> str:
         """One metric of a benchmark: its own sign, head, and how it moved.

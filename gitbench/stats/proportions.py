@@ -207,7 +207,7 @@ def least_tail(rates: Rates) -> Floats:
     worst = Rates(
         rates.base, rates.base_trials, np.zeros_like(rates.head), rates.head_trials
     )
-    return 1 - tail_greater(worst)
+    return tail_greater(worst.turned(True))
 
 
 # ----------------------------------------------------- trials that hang together
