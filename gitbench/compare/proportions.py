@@ -29,6 +29,7 @@ from gitbench.stats.proportions import (
     newcombe,
     newest_level,
     student_tail,
+    tail_exact,
     tail_greater,
     trials_to_decide,
 )
@@ -231,6 +232,7 @@ def _sessions_needed(found: Proportions, level: float) -> Ints:
     sessions = np.count_nonzero(found.trials.head.trials > 0, axis=1)
     delta, limit = found.delta, found.limit
     needed = np.zeros(limit.size, dtype=np.intp)
+    strict = quantiles(level, np.minimum(found.df, _NORMAL))
     left = np.flatnonzero(~found.few)
     for further in range(1, MOST_SESSIONS + 1):
         if not left.size:
@@ -243,9 +245,11 @@ def _sessions_needed(found: Proportions, level: float) -> Ints:
         beyond = np.abs(delta[left]) > limit[left]
         tried = np.flatnonzero(beyond & ~decided)
         if tried.size:
+            some = larger.only(tried)
+            above = some.turned(some.difference < 0)
             df = found.df[left[tried]]
-            p = _tail_worse(sign, larger.only(tried), df)
-            decided[tried] = np.minimum(p, 1 - p) < level
+            decided[tried] = newcombe(above, strict[left[tried]])[0] > 0
+            decided[tried] &= student_tail(tail_exact(above), df) < level
         needed[left[decided]] = further
         left = left[~decided]
     return needed
