@@ -88,8 +88,8 @@ def lists(one: Outcomes) -> tuple[Phrase, ...]:
         ("{n} flipped for the worse: {names}", one.flipped_worse),
         ("{n} flipped for the better: {names}", one.flipped_better),
         (
-            "{n} flaky, which succeeded and failed on one commit and never turn the "
-            "gate red alone: {names}",
+            "{n} flaky, with successes and failures on one commit; alone they never "
+            "turn the gate red: {names}",
             one.flaky,
         ),
     )

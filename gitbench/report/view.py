@@ -346,7 +346,7 @@ def _fold(
         most = _SHOWN.get(verdict, _SHOWN_ELSE)
         if row.detail:
             most = _SHOWN_ELSE
-        elif row.comparison.reason in _MOVED:
+        elif row.comparison.reason in _MOVED or _tells_nothing(row.comparison):
             most = 0
         if verdict in _ALWAYS or taken.get(verdict, 0) < most:
             shown.append(row)
@@ -363,6 +363,11 @@ def _fold(
         )
         for verdict, some in folded.items()
     )
+
+
+def _tells_nothing(row: Comparison) -> bool:
+    """A task of those that are judged together which came out as before."""
+    return row.reason == "judged-together" and row.difference == 0
 
 
 def _row_view(row: Comparison, fail_on: tuple[Verdict, ...]) -> Row:

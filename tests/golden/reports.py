@@ -119,6 +119,30 @@ def row(
     return Comparison(**(values | fields))  # type: ignore[arg-type]
 
 
+def counted(
+    name: str,
+    base: tuple[int, int],
+    head: tuple[int, int],
+    verdict: Verdict = Verdict.INCONCLUSIVE,
+    **fields: object,
+) -> Comparison:
+    """A row of passes and trials on both sides."""
+    rates = base[0] / base[1], head[0] / head[1]
+    difference = rates[1] - rates[0]
+    values: dict[str, object] = {
+        "difference": difference,
+        "interval": (difference - 0.11, difference + 0.12),
+        "p_value": 0.3,
+        "p_adjusted": 0.6,
+        "threshold": 0.05,
+        "limit": -0.05,
+        "base": SideSummary(rates[0], 5, base[1], passes=base[0], trials=base[1]),
+        "head": SideSummary(rates[1], 1, head[1], passes=head[0], trials=head[1]),
+        "method": "proportion",
+    }
+    return row(name, verdict, None, metric=SUCCESS, **(values | fields))
+
+
 def weak(name: str, verdict: Verdict, change: float, center: float) -> Comparison:
     """A row with one session a side."""
     return row(
@@ -374,11 +398,43 @@ def hostile(names: Mapping[str, str] = HOSTILE) -> Report:
             shifts=(
                 Shift(text, 40, 0.1, None, None, None, Verdict.REGRESSED, reason=text),
             ),
+            outcomes=(
+                Outcomes(
+                    text[:1024],
+                    20,
+                    0.9,
+                    0.4,
+                    (-0.7, -0.2),
+                    0.001,
+                    0.002,
+                    Verdict.REGRESSED,
+                    tuple(Benchmark(one[:1024]) for one in texts),
+                    (Benchmark(text[:1024]),),
+                    (Benchmark(text[:1024]),),
+                    reason=text,
+                ),
+            ),
             warnings=(text,),
             reason=text,
         )
         for place, text in enumerate(texts)
     ]
+    # A suite that is shown by benchmark, with hostile metrics for columns.
+    columns = [
+        Metric(text[:1024], text[:64], Better.LOWER, Kind.TOKENS) for text in texts[:5]
+    ]
+    for text in texts:
+        rows.append(
+            counted(text[:1024], (45, 50), (3, 10), Verdict.REGRESSED, group=len(texts))
+        )
+        rows += [
+            row(text[:1024], Verdict.REGRESSED, 0.2, 10.0, metric=one, note=text)
+            for one in columns
+        ]
+    rows = [
+        replace(one, group=len(texts)) if one.metric in columns else one for one in rows
+    ]
+    groups.append(group(Verdict.REGRESSED, id=len(texts), suite=texts[0]))
     return report(
         rows,
         groups,
@@ -538,30 +594,6 @@ def special() -> Report:
         settings=settings,
         warnings=("2 damaged records of 9f8e7d6a take no part: see `gitbench show`.",),
     )
-
-
-def counted(
-    name: str,
-    base: tuple[int, int],
-    head: tuple[int, int],
-    verdict: Verdict = Verdict.INCONCLUSIVE,
-    **fields: object,
-) -> Comparison:
-    """A row of passes and trials on both sides."""
-    rates = base[0] / base[1], head[0] / head[1]
-    difference = rates[1] - rates[0]
-    values: dict[str, object] = {
-        "difference": difference,
-        "interval": (difference - 0.11, difference + 0.12),
-        "p_value": 0.3,
-        "p_adjusted": 0.6,
-        "threshold": 0.05,
-        "limit": -0.05,
-        "base": SideSummary(rates[0], 5, base[1], passes=base[0], trials=base[1]),
-        "head": SideSummary(rates[1], 1, head[1], passes=head[0], trials=head[1]),
-        "method": "proportion",
-    }
-    return row(name, verdict, None, metric=SUCCESS, **(values | fields))
 
 
 def agents() -> Report:
