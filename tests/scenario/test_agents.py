@@ -94,9 +94,11 @@ def test_points_are_written_as_points(nights: Project) -> None:
     """`--threshold 100pp` lets every task fail."""
     record(nights, night(14, failing=6))
     nights.gitbench("compare", "main", "--threshold", "100pp")
-    Path(nights.path / "gitbench.toml").write_text(
-        '[[rule]]\nmetric = "success"\nthreshold = "100pp"\n'
+    rules = "".join(
+        f'[[rule]]\nmetric = "{metric}"\nthreshold = "{limit}"\n'
+        for metric, limit in (("success", "100pp"), ("*", "100%"))
     )
+    (nights.path / "gitbench.toml").write_text(rules)
     nights.gitbench("compare", "main")
 
 
