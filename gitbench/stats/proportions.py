@@ -284,7 +284,7 @@ def correlation(base: Counts, head: Counts, fitted: Bools) -> tuple[Floats, Floa
     mean_room = room / np.maximum(df, 1.0)
     above = excess + prior * mean_room * suite
     below = room + prior * mean_room
-    rho = np.where(below > 0, above / np.maximum(below, 1e-300), suite)
+    rho = np.where(below > 0, above / np.where(below > 0, below, 1.0), suite)
     rho = np.clip(rho, 0.0, 1.0)
     return rho, np.where((rho > 0) & (df + prior > 0), df + prior, np.inf)
 
@@ -347,8 +347,9 @@ def _step_tail(young: Counts, old: Counts, sessions: NDArray[np.intp]) -> Floats
     square = pearson(young)[0] + pearson(old)[0]
     own = np.maximum(sessions - 2.0, 1.0)
     spread, df = np.maximum(square / own, 1.0), own + _BINOMIAL_DF
-    inverse = 1 / np.maximum(n[0], 1e-300) + 1 / np.maximum(n[1], 1e-300)
-    error = np.sqrt(rate * (1 - rate) * inverse * spread)
+    inverse = 1 / np.maximum(n[0], 1.0) + 1 / np.maximum(n[1], 1.0)
+    # Of rows that are not tried here one segment is empty.
+    error = np.sqrt(np.maximum(rate * (1 - rate), 0.0) * inverse * spread)
     t = np.abs(young.rate - old.rate) / np.where(error > 0, error, np.inf)
     p: Floats = 2 * tail(t, df)
     return p

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from gitbench import hook
+from gitbench.model import Verdict
+from tests.golden.reports import agents
 from tests.project import Project
 
 SCHEMA = Path(__file__).parents[2] / "gitbench/schemas/report-1.schema.json"
@@ -120,3 +124,19 @@ def test_every_report_names_the_flipped_tasks(nights: Project, fmt: str) -> None
     text = nights.gitbench("compare", "main", "--format", fmt, code=1).out
     assert "flipped for the worse" in text
     assert "task-05" in text
+
+
+def test_the_hook_names_tasks_and_counts_passes() -> None:
+    """What a push is refused for has the suite's outcomes and a row's trials."""
+    report = agents()
+    (one,) = report.groups
+    (found,) = one.outcomes
+    red = replace(found, verdict=Verdict.REGRESSED)
+    report = replace(report, groups=(replace(one, outcomes=(red,)),))
+    complaint = hook.complain("topic", report, "main", "gitbench compare")
+    assert "1 suite regressed in all tasks together" in complaint.headline
+    cells = {row[1]: row for row in complaint.rows}
+    together = cells["all tasks of suite agent"]
+    assert together[3:6] == ("96.8% -> 64.0%", "-32.8 pp", "1 flipped")
+    row = next(row for row in complaint.rows if row[2] == "success" and "/" in row[3])
+    assert row[3:6] == ("45/50 -> 3/10", "-60.0 pp", "limit -5.0 pp")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from gitbench.model import (
@@ -14,16 +19,19 @@ from gitbench.model import (
     Comparison,
     GroupSides,
     Kind,
+    Measurement,
     Metric,
     Outcomes,
     RecordedRun,
     Rule,
     Verdict,
 )
+from gitbench.report import FORMATS, render
 from tests.factories import TESTBED, make_measurement, make_run, make_sides
 from tests.proportions import CASES, SUCCESS, Case, Side, alarms, judge, sides, trials
 
 V = Verdict
+SCHEMA = Path(__file__).parents[2] / "gitbench/schemas/report-1.schema.json"
 FAILURES = Metric("failure rate", "1", Better.LOWER, Kind.PROPORTION)
 
 
@@ -306,6 +314,42 @@ def test_several_runs_of_a_session_add_up() -> None:
     (found,) = judge(given).comparisons
     assert found.base is not None
     assert (found.base.passes, found.base.trials, found.base.sessions) == (17, 20, 1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(12))
+def test_any_counts_make_every_report(seed: int) -> None:
+    """Whatever is counted, in whatever sessions, every report is made of it without a
+    warning of numpy, and the JSON fits its schema."""
+    chance = random.Random(seed)
+    metric = replace(SUCCESS, better=chance.choice(list(Better)))
+
+    def session() -> list[Measurement]:
+        found = []
+        for task in range(chance.choice([1, 2, 6, 12])):
+            of = chance.choice([1, 2, 5, 10, 1000, 2**31, 2**62, 2**63 - 1])
+            passes = chance.choice([0, of, chance.randint(0, of)])
+            found.append(trials(f"t{task}", passes, of, metric))
+            if chance.random() < 0.5:
+                found.append(make_measurement(f"t{task}", [chance.random()] * 2))
+        return found
+
+    given = make_sides(
+        [session() for _ in range(chance.choice([0, 1, 2, 4, 6]))],
+        [session() for _ in range(chance.choice([1, 2]))],
+    )
+    limits = Rule(warn=0.01, min_change=0.1, max=0.9), Rule(gate=False), Rule()
+    report = judge(
+        given,
+        alpha=chance.choice([0.001, 0.05, 0.5]),
+        threshold=chance.choice([0, 0.05, 1.0]),
+        rules=(chance.choice(limits),),
+        accepts=chance.choice([(), (Accept("*", "*", 0.3, "x"),)]),
+    )
+    for fmt in FORMATS:
+        text = render(report, fmt)
+        if fmt == "json":
+            jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
 
 
 # ------------------------------------------------------------------- false alarms
