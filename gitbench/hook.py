@@ -18,7 +18,7 @@ from gitbench.errors import GitbenchError
 
 if TYPE_CHECKING:
     # Most pushes have nothing to say, and the model alone takes 7 ms to import.
-    from gitbench.model import Comparison, Group, Report, Shift, SideSummary
+    from gitbench.model import Comparison, Group, Outcomes, Report, Shift, SideSummary
 
 NAME = "pre-push"
 KEPT = "pre-push.before-gitbench"
@@ -172,6 +172,13 @@ def complain(name: str, report: Report, against: str | None, command: str) -> Co
         if shift.verdict in failing
     ]
     table = [_shift(group, shift, places[group.id]) for group, shift in shifts]
+    outcomes = [
+        (group, one)
+        for group in report.groups
+        for one in group.outcomes
+        if one.verdict in failing
+    ]
+    table += [_outcomes(group, one, places[group.id]) for group, one in outcomes]
     table += [_row(row, places.get(row.group, "")) for row in red + amber]
     if len(table) > MAX_ROWS:
         table[MAX_ROWS:] = [("...", f"and {len(table) - MAX_ROWS:,} more")]
@@ -179,6 +186,9 @@ def complain(name: str, report: Report, against: str | None, command: str) -> Co
     for verdict in failing:
         whole = sum(shift.verdict is verdict for _, shift in shifts)
         counts.append((whole, f"suite{'s' * (whole > 1)} {verdict.value} as a whole"))
+        suites = sum(one.verdict is verdict for _, one in outcomes)
+        of_tasks = f"suite{'s' * (suites > 1)} {verdict.value} in all tasks together"
+        counts.append((suites, of_tasks))
         counts.append((sum(row.verdict is verdict for row in red), verdict.value))
     counts.append((len(amber), "beyond the warning level"))
     words = ", ".join([f"{count:,} {what}" for count, what in counts if count])
@@ -206,10 +216,26 @@ def _shift(group: Group, shift: Shift, place: str) -> tuple[str, ...]:
     )
 
 
+def _outcomes(group: Group, one: Outcomes, place: str) -> tuple[str, ...]:
+    """The tasks of a suite, judged together."""
+    from gitbench.units import format_points
+
+    flipped = f"{len(one.flipped_worse)} flipped" if one.flipped_worse else ""
+    return (
+        one.verdict.value,
+        f"all tasks of suite {group.suite}",
+        one.metric,
+        f"{one.base_rate:.1%} -> {one.head_rate:.1%}",
+        format_points(one.difference),
+        flipped,
+        place,
+    )
+
+
 def _row(row: Comparison, place: str) -> tuple[str, ...]:
     """One benchmark: what became of it, by how much, and how much is allowed."""
     from gitbench.model import REASONS
-    from gitbench.units import format_change
+    from gitbench.units import format_change, format_points
 
     unit = row.metric.unit
     centers = [text for side in (row.base, row.head) if (text := _center(side, unit))]
@@ -221,6 +247,10 @@ def _row(row: Comparison, place: str) -> tuple[str, ...]:
             change += f" ({format_change(adjusted)} without the suite's own shift)"
         if row.limit is not None and not why:
             why = f"limit {format_change(row.limit)}"
+    if row.difference is not None:
+        change = format_points(row.difference)
+        if row.limit is not None and not why:
+            why = f"limit {format_points(row.limit)}"
     return (
         "warning" if row.amber else row.verdict.value,
         row.benchmark.label,
@@ -235,6 +265,8 @@ def _row(row: Comparison, place: str) -> tuple[str, ...]:
 def _center(side: SideSummary | None, unit: str) -> str:
     if side is None or side.center is None:
         return ""
+    if side.trials is not None:
+        return f"{side.passes}/{side.trials}"
     from gitbench.units import format_value
 
     return format_value(side.center, unit)

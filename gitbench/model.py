@@ -562,6 +562,8 @@ class Comparison:
     base: SideSummary | None = None
     head: SideSummary | None = None
     sessions_needed: int | None = None
+    trials_needed: int | None = None
+    """Trials a side that would show a proportion to be no worse, if it is not."""
     method: str | None = None
     """One of `METHODS`, `gross`, `exact`, `linear`, `budget`, `proportion`."""
     gated: bool = True
@@ -612,7 +614,15 @@ class Outcomes:
     """Tasks that both passed and failed on the same commit; they never turn the gate
     red alone."""
     method: str = "mcnemar"
+    """`mcnemar` (one trial of each task a side) or `task-t`."""
     reason: str | None = None
+    threshold: float | None = None
+    """How far the rate may fall, as a difference (0.05 is 5 points)."""
+
+    @property
+    def difference(self) -> float:
+        """Head minus base."""
+        return self.head_rate - self.base_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -674,13 +684,17 @@ REASONS = {
     "unit-differs": "the unit differs",
     "kind-differs": "the kind of metric differs",
     "no-direction": "which way is better is unknown: shown, never gated",
-    "unsupported-kind": "this kind of metric is not compared yet",
+    "unsupported-kind": "passes of trials on one side, other values on the other",
     "below-min-change": "the change is below min_change",
     "no-baseline": "no baseline",
     "center-differs": "one side has means and the other medians",
     "direction-differs": "which way is better differs",
     "out-of-range": "numbers too large or too small to compute with",
     "repeats-differ": "repeats of this exact metric differ, and the two sides overlap",
+    "few-trials": "so few trials that no outcome could be told from chance",
+    "judged-together": "too few trials to be told from chance alone: judged with the "
+    "suite's other tasks, by its outcomes",
+    "only-flaky": "no task fell that was steady in the baseline",
     "raw-not-regressed": "worse than the suite's shift, but not in itself",
     "few-head-sessions": "too few sessions of head for the chosen method",
     "few-rounds": "too few rounds were measured on both sides to be paired",

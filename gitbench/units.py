@@ -289,6 +289,9 @@ def _hint(unit: str) -> str:
 def parse_fraction(text_or_number: str | float) -> float:
     """A fraction written as `"5%"`, `"0.05"` or 0.05; never negative.
 
+    `"5pp"`, five points, is another word for `"5%"`: of a proportion, whose limits are
+    differences, both mean that 90 % may become 85 %.
+
     A bare number above 1 is refused, because 5 could mean 5 % or 500 %.
     Raises UnitError.
     """
@@ -299,9 +302,10 @@ def parse_fraction(text_or_number: str | float) -> float:
         raise UnitError(f"{what} is not a number; {help_}.")
     if isinstance(text_or_number, str):
         text = text_or_number.strip()
-        percent = text.endswith("%")
-        parts = _split_number(text.rstrip("%").strip())
-        if len(text) > _LONGEST or parts is None or parts[1] or text.endswith("%%"):
+        sign = next((end for end in ("%", "pp") if text.endswith(end)), "")
+        percent = bool(sign)
+        parts = _split_number(text[: len(text) - len(sign)].strip())
+        if len(text) > _LONGEST or parts is None or parts[1]:
             raise UnitError(f"{what} is not a number; {help_}.")
         number = parts[0]
     else:
@@ -415,6 +419,12 @@ def format_change(fraction: float | None) -> str:
     if text == "-100.0 %" and fraction > -1:
         return "-99.9 %"
     return text
+
+
+def format_points(difference: float) -> str:
+    """A difference of two shares: `-20.0 pp`, in percentage points."""
+    text = f"{difference * 100:+.1f} pp"
+    return "+0.0 pp" if text == "-0.0 pp" else text
 
 
 _AGES = (

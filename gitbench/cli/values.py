@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gitbench.cli.tables import aligned
-from gitbench.model import Run, Status
+from gitbench.model import Benchmark, Run, Status
 from gitbench.store.facts import Point, point_of
 from gitbench.units import format_value
 
@@ -31,7 +33,12 @@ def counted(one: Point) -> str:
 
 
 def measurement_lines(run: Run) -> list[str]:
-    """The measurements of a run as an indented table with a heading."""
+    """The measurements of a run as an indented table with a heading; all metrics of a
+    benchmark in one line where success stands beside others."""
+    points = [point_of(one) for one in run.measurements]
+    metrics = _side_by_side(points)
+    if metrics:
+        return [f"  {line}" for line in aligned(_by_benchmark(points, metrics))]
     rows = [("benchmark", "metric", "values", "center", "better")]
     rows += [
         (
@@ -41,6 +48,38 @@ def measurement_lines(run: Run) -> list[str]:
             shown(one),
             one.series.better.value,
         )
-        for one in map(point_of, run.measurements)
+        for one in points
     ]
     return [f"  {line}" for line in aligned(rows)]
+
+
+_MOST_METRICS = 6
+"""As many columns as a report has at most, see `gitbench.report.tasks`."""
+
+
+def _side_by_side(points: Sequence[Point]) -> tuple[str, ...]:
+    """Names of the metrics if a benchmark has passes of trials beside others."""
+    counted = {one.series.metric for one in points if one.trials is not None}
+    names = dict.fromkeys(one.series.metric for one in points)
+    tried = {one.series.benchmark for one in points if one.trials is not None}
+    others = {one.series.benchmark for one in points if one.trials is None}
+    if not tried & others or len(names) > _MOST_METRICS:
+        return ()
+    return tuple(sorted(names, key=lambda name: name not in counted))
+
+
+def _by_benchmark(
+    points: Sequence[Point], metrics: Sequence[str]
+) -> list[tuple[str, ...]]:
+    cells: dict[Benchmark, dict[str, str]] = {}
+    for one in points:
+        row = cells.setdefault(one.series.benchmark, {})
+        count = "" if one.trials is not None else counted(one)
+        row[one.series.metric] = shown(one) + (f" ({count})" if count else "")
+    return [
+        ("benchmark", *metrics),
+        *(
+            (benchmark.label, *(row.get(name, "-") for name in metrics))
+            for benchmark, row in cells.items()
+        ),
+    ]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from gitbench.compare.families import (
     Family,
+    Tests,
     build_families,
     correct,
     count_fixed,
@@ -32,6 +33,20 @@ from gitbench.compare.outcome import (
     report_verdict,
     was_compared,
     worst_first,
+)
+from gitbench.compare.outcomes import (
+    OutcomesTest,
+    current_columns,
+    has_outcomes,
+    pair_tasks,
+    write_outcomes,
+)
+from gitbench.compare.proportions import (
+    Proportions,
+    fill_sides,
+    judge_rows,
+    read_trials,
+    write_proportions,
 )
 from gitbench.compare.rows import (
     Context,
@@ -96,7 +111,10 @@ def compare_in_detail(
     groups = [_young_enough(one, settings) for one in groups]
     parts = [_part(number, one, settings) for number, one in enumerate(groups)]
     families = [family for part in parts for family in part.families]
-    tests = correct(families, settings.alpha, settings.correction)
+    others: list[Tests] = []
+    for part in parts:
+        others += [*part.proportions, *part.outcomes]
+    tests = correct(families, settings.alpha, settings.correction, others)
     written = [(part, list(_comparisons(part))) for part in parts]
     missing = _missing(parts, settings)
     if written:
@@ -147,6 +165,8 @@ class Part:
     table: Table
     context: Context
     families: list[Family]
+    proportions: list[Proportions]
+    outcomes: list[OutcomesTest]
     exact: list[tuple[Row, Limits]]
     settled: list[tuple[Row, Limits, Decision]]
     measured: frozenset[Benchmark]
@@ -183,6 +203,7 @@ def _part(number: int, given: GroupSides, settings: Settings) -> Part:
     settled: list[tuple[Row, Limits, Decision]] = []
     exact: list[tuple[Row, Limits]] = []
     tested: list[tuple[Row, Limits]] = []
+    counted: list[tuple[Row, Limits]] = []
     skipped = 0
     for row in table.rows:
         limits = rulebook.limits(row.benchmark, row.metric.name, row.metric.kind)
@@ -192,25 +213,52 @@ def _part(number: int, given: GroupSides, settings: Settings) -> Part:
         decision = settle(
             row,
             limits,
+            heads=table.grid.heads,
             measured=row.benchmark in measured,
             has_baseline=given.baseline is not None,
             broken=broken[row.number],
         )
         if decision is not None:
             settled.append((row, limits, decision))
+        elif row.trials:
+            counted.append((row, limits))
         elif row.metric.kind is Kind.EXACT:
             exact.append((row, limits))
         else:
             tested.append((row, limits))
     families = build_families(table, tested, settings.alpha)
+    proportions, outcomes = _count(table, counted, settings.alpha)
     sides = summarise_sides(table, families)
-    context = Context(number, settings.alpha, sides)
+    fill_sides(sides, table, proportions)
     rows = tuple(
         (given.suite, row.benchmark, row.metric.name) for row in table.rows if row.head
     )
     return Part(
-        given, table, context, families, exact, settled, measured, rows, skipped
+        given=given,
+        table=table,
+        context=Context(number, settings.alpha, sides),
+        families=families,
+        proportions=proportions,
+        outcomes=outcomes,
+        exact=exact,
+        settled=settled,
+        measured=measured,
+        measured_rows=rows,
+        skipped=skipped,
     )
+
+
+def _count(
+    table: Table, counted: list[tuple[Row, Limits]], alpha: float
+) -> tuple[list[Proportions], list[OutcomesTest]]:
+    """The tests of passes of trials: row by row, and all tasks of a suite together."""
+    proportions, outcomes = [], []
+    for trials in read_trials(table, counted):
+        columns, together = current_columns(trials), has_outcomes(trials)
+        proportions.append(judge_rows(trials, columns, alpha, together=together))
+        if together:
+            outcomes.append(pair_tasks(proportions[-1], columns, alpha))
+    return proportions, outcomes
 
 
 def _comparisons(part: Part) -> Iterator[Comparison]:
@@ -221,6 +269,8 @@ def _comparisons(part: Part) -> Iterator[Comparison]:
         yield write_exact(row, limits, part.context)
     for family in part.families:
         yield from write_family(family, part.context)
+    for one in part.proportions:
+        yield from write_proportions(one, part.context)
 
 
 def _group(
@@ -229,7 +279,8 @@ def _group(
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
     known = tuple(shift for shift in shifts if shift is not None)
-    verdict = group_verdict(rows, known)
+    outcomes = tuple(write_outcomes(one, alpha) for one in part.outcomes)
+    verdict = group_verdict(rows, known, outcomes)
     given = part.given
     reason = None
     if given.baseline is None:
@@ -245,6 +296,7 @@ def _group(
         baseline=given.baseline,
         reason=reason,
         shifts=known,
+        outcomes=outcomes,
         sensitivity=sensitivity(part.families, alpha, tests, correction),
         warnings=(
             *given.warnings,
@@ -290,7 +342,7 @@ def _group_warnings(part: Part, rows: Sequence[Comparison]) -> Iterator[str]:
             f"{fixed} {rows_have} too few sessions for an automatic threshold; a fixed "
             "one holds there."
         )
-    if rows and not any(row.gated for row in rows):
+    if rows and not part.outcomes and not any(row.gated for row in rows):
         unknown = all(row.metric.better is Better.NONE for row in rows)
         because = ": which way is better is unknown of every metric" if unknown else ""
         yield f"No row of this group is gated{because}."

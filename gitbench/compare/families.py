@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -357,16 +358,37 @@ def _gross(table: Table, index: Ints, silent: Bools, sign: float, none: bool) ->
     return (sign * found[index]).astype(np.intp)
 
 
+class Tests(Protocol):
+    """Tests of another kind that belong to the report's family."""
+
+    @property
+    def p_worse(self) -> Floats:
+        """One-sided p-values, (n,)."""
+
+    @property
+    def p_better(self) -> Floats:
+        """The same for better."""
+
+    def settle(self, worse: Floats, better: Floats, level: float) -> None:
+        """Take the adjusted p-values, and what one more row would need."""
+
+
 def correct(
-    families: Sequence[Family], alpha: float, correction: str = "fdr_bh"
+    families: Sequence[Family],
+    alpha: float,
+    correction: str = "fdr_bh",
+    others: Sequence[Tests] = (),
 ) -> int:
     """Correct the p-values of all families of a report as one, and return its size.
 
     Worse and better are two families of tests; the suites' shifts are rows of both.
+    `others` are `Tests`, which take part alike.
     """
     suites = [family for family in families if family.procedure.suite is not None]
     worse = _all([f.change.p_worse[f.member] for f in families], suites, worse=True)
     better = _all([f.change.p_better[f.member] for f in families], suites, worse=False)
+    worse = np.concatenate([worse, *(one.p_worse for one in others)])
+    better = np.concatenate([better, *(one.p_better for one in others)])
     adjusted_worse = adjust(worse, correction).tolist()
     adjusted_better = adjust(better, correction).tolist()
     place = 0
@@ -389,6 +411,14 @@ def correct(
         )
         strong = np.array([reason is None for reason in family.weak])
         family.needed = np.where(strong, needed, family.lacking)
+    for one in others:
+        end = place + one.p_worse.size
+        one.settle(
+            np.array(adjusted_worse[place:end]),
+            np.array(adjusted_better[place:end]),
+            level,
+        )
+        place = end
     return place
 
 

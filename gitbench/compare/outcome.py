@@ -10,6 +10,7 @@ from gitbench.model import (
     SEVERITY,
     Comparison,
     Group,
+    Outcomes,
     Settings,
     Shift,
     Verdict,
@@ -23,12 +24,19 @@ def was_compared(row: Comparison) -> bool:
     return row.verdict.compared or row.method == "budget"
 
 
-def group_verdict(rows: Sequence[Comparison], shifts: Sequence[Shift]) -> Verdict:
-    """The worst verdict of one group: of its gated rows and shifts, if it has any."""
+def group_verdict(
+    rows: Sequence[Comparison],
+    shifts: Sequence[Shift],
+    outcomes: Sequence[Outcomes] = (),
+) -> Verdict:
+    """The worst verdict of one group: of its gated rows, shifts and outcomes, if it
+    has any."""
     if not any(was_compared(row) for row in rows):
         return Verdict.NOT_COMPARED
-    gated = [row for row in rows if row.gated] or rows
-    return _worst([row.verdict for row in gated] + [shift.verdict for shift in shifts])
+    gated = [row.verdict for row in rows if row.gated]
+    gated += [shift.verdict for shift in shifts]
+    gated += [one.verdict for one in outcomes]
+    return _worst(gated or [row.verdict for row in rows])
 
 
 def report_verdict(groups: Sequence[Group]) -> Verdict:
@@ -45,10 +53,11 @@ def _worst(verdicts: Iterable[Verdict]) -> Verdict:
 def gate(
     groups: Sequence[Group], comparisons: Sequence[Comparison], settings: Settings
 ) -> int:
-    """Exit code: 1 if a gated row or a shift has a verdict that fails, 3 if nothing
-    was compared and that is not to pass, else 0."""
+    """Exit code: 1 if a gated row, a shift or the outcomes of a suite have a verdict
+    that fails, 3 if nothing was compared and that is not to pass, else 0."""
     verdicts = {row.verdict for row in comparisons if row.gated}
     verdicts |= {shift.verdict for group in groups for shift in group.shifts}
+    verdicts |= {one.verdict for group in groups for one in group.outcomes}
     verdicts |= {
         group.verdict for group in groups if group.verdict is Verdict.NOT_COMPARED
     }
@@ -69,6 +78,8 @@ def _place(row: Comparison) -> tuple[int, float, str, str, int]:
     size = 0.0
     if change is not None:
         size = abs(math.log1p(change)) if change > -1 else math.inf
+    elif row.difference is not None:
+        size = abs(row.difference)
     elif row.reason == "not-positive":
         size = math.inf
     return (

@@ -49,12 +49,18 @@ class Context:
 
 
 def settle(
-    row: Row, limits: Limits, *, measured: bool, has_baseline: bool, broken: bool
+    row: Row,
+    limits: Limits,
+    *,
+    heads: int,
+    measured: bool,
+    has_baseline: bool,
+    broken: bool,
 ) -> Decision | None:
     """The verdict of a row that needs no test; None if it has to be compared.
 
-    `measured`: head has values of the benchmark, in this or another metric;
-    `broken`: the row has numbers beyond the range of floats.
+    `heads`: sessions of head; `measured`: head has values of the benchmark, in this or
+    another metric; `broken`: the row has numbers beyond the range of floats.
     """
     if row.status is Status.FAILED:
         return Verdict.FAILED, "failed-in-head"
@@ -69,7 +75,7 @@ def settle(
         if row.failed_in_base:
             return Verdict.INCOMPARABLE, "failed-in-base"
         return Verdict.NEW, None if has_baseline else "no-baseline"
-    if not supported(row):
+    if not supported(row, heads):
         return Verdict.INCOMPARABLE, "unsupported-kind"
     if broken:
         return Verdict.INCOMPARABLE, "out-of-range"
@@ -88,7 +94,7 @@ def write_settled(
         and head is not None
         and head.center is not None
     )
-    result = _comparison(
+    result = comparison(
         row,
         limits,
         context,
@@ -99,7 +105,7 @@ def write_settled(
     )
     if reason == "required-missing":
         result = replace(result, gated=True)
-    return _over_budget(result, limits)
+    return over_budget(result, limits)
 
 
 # -------------------------------------------------------------------- exact metrics
@@ -117,7 +123,7 @@ def write_exact(row: Row, limits: Limits, context: Context) -> Comparison:
     worse_by = _exact_worse_by(base, head, sign)
     note = None
     if worse_by > 0 and is_accepted(decision, worse_by, limits):
-        decision, note = (Verdict.ACCEPTED, None), _accept_reason(limits)
+        decision, note = (Verdict.ACCEPTED, None), accept_reason(limits)
     for side, low, high in (("base", b_low, b_high), ("head", h_low, h_high)):
         if low != high:
             row.warnings.append(
@@ -125,7 +131,7 @@ def write_exact(row: Row, limits: Limits, context: Context) -> Comparison:
                 f"{high:.17g}"
             )
     change = _finite(head / base - 1) if base > 0 else (0.0 if head == base else None)
-    result = _comparison(
+    result = comparison(
         row,
         limits,
         context,
@@ -142,7 +148,7 @@ def write_exact(row: Row, limits: Limits, context: Context) -> Comparison:
         and worse_by > math.log1p(limits.warn)
         and abs(head - base) > limits.min_change,
     )
-    return _over_budget(result, limits)
+    return over_budget(result, limits)
 
 
 def _extent(side: SideSummary | None) -> tuple[float, float, float]:
@@ -206,8 +212,8 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         with_suite = weak is not None or decision[1] == "moved-with-suite"
         worse_by = numbers.raw if with_suite else numbers.delta
         if worse_by > numbers.worse and is_accepted(decision, worse_by, limits):
-            decision, note = (Verdict.ACCEPTED, None), _accept_reason(limits)
-        result = _comparison(
+            decision, note = (Verdict.ACCEPTED, None), accept_reason(limits)
+        result = comparison(
             row,
             limits,
             context,
@@ -225,7 +231,7 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         if auto:
             effective = round(math.expm1(numbers.threshold), 6)
             result = replace(result, threshold=effective, threshold_auto=True)
-        yield _over_budget(result, limits)
+        yield over_budget(result, limits)
 
 
 def _warn_of_steps(family: Family) -> None:
@@ -425,9 +431,7 @@ def _suite(family: Family, alpha: float) -> Suite | None:
 # -------------------------------------------------------------------------- helpers
 
 
-def _comparison(
-    row: Row, limits: Limits, context: Context, **fields: Any
-) -> Comparison:
+def comparison(row: Row, limits: Limits, context: Context, **fields: Any) -> Comparison:
     metric = row.metric
     if row.base_unit and metric.unit != row.base_unit:
         metric = Metric(metric.name, row.base_unit, metric.better, metric.kind)
@@ -460,7 +464,7 @@ def _warnings(row: Row) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _over_budget(result: Comparison, limits: Limits) -> Comparison:
+def over_budget(result: Comparison, limits: Limits) -> Comparison:
     """The same, failed if head's center is over an absolute budget."""
     center = result.head.center if result.head else None
     if limits.max is None or center is None or center <= limits.max:
@@ -478,7 +482,7 @@ def _over_budget(result: Comparison, limits: Limits) -> Comparison:
     )
 
 
-def _accept_reason(limits: Limits) -> str | None:
+def accept_reason(limits: Limits) -> str | None:
     return limits.accept.reason if limits.accept else None
 
 

@@ -53,7 +53,8 @@ class Row:
     failed_in_base: bool = False
     closed: str | None = None
     """Reason code why older sessions of the window do not count."""
-    has_trials: bool = False
+    trials: list[tuple[int, int, int]] = field(default_factory=list)
+    """Session, passes and trials of each measurement that has trials."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -73,6 +74,8 @@ class Table:
 
     rows: tuple[Row, ...]
     grid: Grid
+    commits: tuple[int, ...]
+    """Of each session: its commit, 0 for head and 1 on for those of the window."""
     rounds: Rounds | None = None
     """None where the sides share no round."""
 
@@ -95,20 +98,23 @@ def read_table(sides: GroupSides) -> Table:
         for run in session:
             reader.read_head(run, column)
     column = len(heads)
+    commits = [0] * column
     window = sides.baseline.window if sides.baseline else ()
     for place, commit in enumerate(window):
         for session in group_sessions([one.run for one in commit.runs]):
             for run in session:
                 reader.read_window(run, column, adds_rows=place == 0)
             column += 1
+            commits.append(place + 1)
     rows = tuple(reader.rows.values())
     grid = reader.cells.grid(len(rows), len(heads), column)
     if not shared:
-        return Table(rows, grid)
+        return Table(rows, grid, tuple(commits))
     sessions = sorted({session for session, _ in shared})
     numbers = [sessions.index(session) for session, _ in shared]
     pairs = reader.pairs.grid(len(rows), len(shared), 2 * len(shared))
-    return Table(rows, grid, Rounds(pairs, np.array(numbers, dtype=np.intp)))
+    rounds = Rounds(pairs, np.array(numbers, dtype=np.intp))
+    return Table(rows, grid, tuple(commits), rounds)
 
 
 def _shared_rounds(sides: GroupSides) -> dict[Round, int]:
@@ -199,7 +205,7 @@ class _Reader:
     def _take(self, row: Row, column: int, pair: int | None, one: Measurement) -> None:
         """Take the values of a measurement that fits its row."""
         if one.trials is not None:
-            row.has_trials = True
+            row.trials.append((column, one.passes or 0, one.trials))
             return
         metric = one.metric
         factor = row.factor
@@ -258,6 +264,15 @@ def _difference(row: Row, one: Measurement) -> str | None:
     return None
 
 
-def supported(row: Row) -> bool:
-    """Whether the row's kind of number can be compared."""
-    return not row.has_trials and row.metric.kind is not Kind.PROPORTION
+def is_counted(row: Row, heads: int) -> bool:
+    """Whether both sides of a row have trials; `heads`: sessions of head."""
+    return any(column < heads for column, _, _ in row.trials) and any(
+        column >= heads for column, _, _ in row.trials
+    )
+
+
+def supported(row: Row, heads: int) -> bool:
+    """Whether the row's numbers can be compared: trials with trials, or values."""
+    if row.trials:
+        return is_counted(row, heads)
+    return row.metric.kind is not Kind.PROPORTION

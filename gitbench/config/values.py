@@ -213,7 +213,7 @@ def fraction(value: object, place: Place) -> float:
         part = parse_fraction(value)
     except UnitError as exc:
         raise place.error(clause(exc)) from exc
-    if part == 1 and not str(value).rstrip().endswith("%"):
+    if part == 1 and not str(value).rstrip().endswith(("%", "pp")):
         raise place.error('1 could mean 1 % or 100 %; write "1%" or "100%"')
     return part + 0.0
 

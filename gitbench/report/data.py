@@ -11,9 +11,11 @@ from typing import Any
 
 from gitbench.model import (
     Baseline,
+    Benchmark,
     CommitRuns,
     Comparison,
     Group,
+    Outcomes,
     Report,
     Settings,
     Shift,
@@ -125,6 +127,7 @@ def _group(group: Group, rows: list[Comparison]) -> Json:
         },
         "baseline": group.baseline and _baseline(group.baseline, bases),
         "shifts": [_shift(shift) for shift in group.shifts],
+        "outcomes": [_outcomes(one) for one in group.outcomes],
         "sensitivity": group.sensitivity
         and {
             "half": _number(group.sensitivity[0]),
@@ -191,6 +194,30 @@ def _shift(shift: Shift) -> Json:
     }
 
 
+def _outcomes(one: Outcomes) -> Json:
+    return {
+        "metric": one.metric,
+        "tasks": one.tasks,
+        "base_rate": _number(one.base_rate),
+        "head_rate": _number(one.head_rate),
+        "difference": _number(one.difference),
+        "interval": _interval(one.interval),
+        "p_value": _number(one.p_value),
+        "p_adjusted": _number(one.p_adjusted),
+        "threshold": _number(one.threshold),
+        "verdict": one.verdict.value,
+        "reason": one.reason,
+        "method": one.method,
+        "flipped_worse": [_task(task) for task in one.flipped_worse],
+        "flipped_better": [_task(task) for task in one.flipped_better],
+        "flaky": [_task(task) for task in one.flaky],
+    }
+
+
+def _task(task: Benchmark) -> Json:
+    return {"benchmark": task.name, "params": dict(task.params)}
+
+
 def _comparison(row: Comparison) -> Json:
     return {
         "group": row.group,
@@ -205,6 +232,7 @@ def _comparison(row: Comparison) -> Json:
         "reason": row.reason,
         "change": _number(row.change),
         "change_adjusted": _number(row.change_adjusted),
+        "difference": _number(row.difference),
         "interval": _interval(row.interval),
         "p_value": _number(row.p_value),
         "p_adjusted": _number(row.p_adjusted),
@@ -214,6 +242,7 @@ def _comparison(row: Comparison) -> Json:
         "base": _side(row.base),
         "head": _side(row.head),
         "sessions_needed": row.sessions_needed,
+        "trials_needed": row.trials_needed,
         "method": row.method,
         "gated": row.gated,
         "amber": row.amber,
@@ -231,6 +260,8 @@ def _side(side: SideSummary | None) -> Json | None:
         "values": side.values,
         "low": _number(side.low),
         "high": _number(side.high),
+        "passes": side.passes,
+        "trials": side.trials,
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gitbench.model import Kind, Verdict
 from gitbench.report.escape import Phrase, Prose, Text, join, say
+from gitbench.report.tasks import OutcomesView
 from gitbench.report.view import GroupView, ReportView, Row, ShiftView
 
 _FINE = (
@@ -25,7 +26,7 @@ _FINE = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row, or the shift of a whole suite."""
+    """One row, or the shift or the outcomes of a whole suite."""
 
     name: Text
     verdict: Prose
@@ -67,6 +68,7 @@ def _suite(view: ReportView, group: GroupView, several: bool) -> Suite:
     # GitLab keeps the first of two cases with the same class and name.
     whole = say("{suite} ({testbed})", suite=group.suite, testbed=group.testbed)
     cases = [_shift_case(shift) for shift in group.shifts]
+    cases += [_outcomes_case(one) for one in group.outcomes]
     cases += [_row_case(row) for row in group.rows]
     properties = (*_properties(view), *_group_properties(group))
     if not cases:
@@ -155,6 +157,15 @@ def _shift_case(shift: ShiftView) -> Case:
         verdict=Prose(shift.verdict),
         outcome=_outcome(verdict, shift.fails),
         message=shift.words or small,
+    )
+
+
+def _outcomes_case(one: OutcomesView) -> Case:
+    return Case(
+        name=say("(all tasks): {metric}", metric=one.metric),
+        verdict=Prose(one.verdict),
+        outcome=_outcome(Verdict(one.verdict), one.fails),
+        message=join("; ", [one.words, *one.lists]),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitbench.report.escape import LOG_COMMAND, Phrase, Prose, clean, clean_name
+from gitbench.report.tasks import is_judged_together
 from gitbench.report.view import GroupView, Row
 from gitbench.report.words import NONE
 
@@ -23,6 +24,8 @@ _NAME_IN_PROSE = 60
 """Columns of a name inside a sentence."""
 _NAME_LEAST = 24
 """Columns that a benchmark's name gets before columns of numbers are given up."""
+_NAME_LEAST_NARROW = 10
+"""Columns of a name before whole metrics are given up."""
 _CELL_LEAST = 10
 _CELL_MOST = 18
 """Columns of any other cell, whatever a hostile unit holds."""
@@ -106,6 +109,15 @@ class Column:
     width: int
     right: bool
     """Aligned to the right, as numbers are."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLine:
+    """One line of a table by benchmark, ready to be written."""
+
+    text: Markup
+    details: tuple[Phrase, ...]
+    """What has to be said of its rows, to be wrapped below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +268,76 @@ class Terminal:
         toned = column.key in ("verdict", "change") and text != self.plain(NONE)
         return self._padded(text, column, row.tone if toned else None)
 
+    def task_table(self, group: GroupView) -> tuple[TaskLine, ...]:
+        """The benchmarks of a suite with all their metrics, a line each, the
+        headings first; the columns say as much as fits."""
+        names = [self.plain(task.benchmark) for task in group.tasks]
+        heads = [self.plain(name) for name in group.metrics]
+        room, widths, cells = self._task_columns(group, heads, names)
+        title = self._column("  benchmark", room + 2)
+        first = [self._column(*one) for one in zip(heads, widths, strict=False)]
+        heading = _markup(_line(title, first).rstrip())
+        lines = [TaskLine(self.paint(heading, "dim"), ())]
+        for task, name, row in zip(group.tasks, names, cells, strict=True):
+            start = self.paint(_markup(self.sign(task.verdict)), task.tone)
+            parts = [
+                self._painted(text, width, cell)
+                for text, width, cell in zip(row, widths, task.cells, strict=False)
+            ]
+            text = _line(f"{start} {self._column(name, room)}", parts)
+            lines.append(TaskLine(_markup(text), task.details))
+        return tuple(lines)
+
+    def _task_columns(
+        self, group: GroupView, heads: Sequence[str], names: Sequence[str]
+    ) -> tuple[int, list[int], list[list[str]]]:
+        """Width of the names, widths of the metrics, and the cells, with as much
+        detail as leaves room for the names; the last metrics are given up where even
+        their changes do not fit."""
+        longest = max(9, *map(text_width, names))
+        for detail in (2, 1, 0):
+            cells = [
+                [self._task_cell(cell, detail) for cell in task.cells]
+                for task in group.tasks
+            ]
+            widths = [
+                max(min(text_width(head), _CELL_MOST), *map(text_width, column))
+                for head, *column in zip(heads, *cells, strict=True)
+            ]
+            room = self.width - _INDENT - 2 - sum(widths) - _GAP * len(widths)
+            if room >= min(longest, _NAME_LEAST):
+                return min(room, longest), widths, cells
+        while len(widths) > 1 and room < _NAME_LEAST_NARROW:
+            room += widths.pop() + _GAP
+        return max(min(room, longest), 8), widths, cells
+
+    def _column(self, text: str, width: int) -> str:
+        short = shorten(text, width, self.ellipsis)
+        return short + " " * (width - text_width(short))
+
+    def _painted(self, text: str, width: int, cell: Row | None) -> str:
+        text = shorten(text, width, self.ellipsis)
+        blank = " " * (width - text_width(text))
+        toned = cell is not None and cell.tone in ("bad", "good", "unsure")
+        if cell is None or not toned or is_judged_together(cell):
+            return text + blank
+        return self.paint(_markup(text), cell.tone) + blank
+
+    def _task_cell(self, row: Row | None, detail: int) -> str:
+        """One metric of a benchmark: its own sign, head, and how it moved.
+
+        `detail`: 2 has the baseline's passes too, 0 the change alone.
+        """
+        if row is None:
+            return self.plain(NONE)
+        sign = " " if is_judged_together(row) else self.sign(row.verdict)
+        head, change = self.plain(row.head), self.plain(row.change)
+        if detail == 2 and row.comparison.difference is not None:
+            head = f"{self.plain(row.base)} > {head}"
+        if row.change == NONE:
+            return f"{sign} {head if row.head != NONE else row.verdict}"
+        return f"{sign} {head} {change}" if detail else f"{sign} {change}"
+
     def title(self, column: Column) -> Markup:
         """The heading of a column."""
         return self._padded(column.title, column, "dim")
@@ -274,6 +356,10 @@ _OPTIONAL = ("adjusted", "interval", "limit", "p")
 """Columns left out where no row has a number for them."""
 _SPARE = ("p", "limit", "interval", "base", "head", "adjusted", "metric")
 """Columns given up on a narrow terminal, in this order."""
+
+
+def _line(first: str, parts: Sequence[str]) -> str:
+    return (" " * _GAP).join([first, *parts])
 
 
 def _markup(text: str) -> Markup:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from gitbench.model import SEVERITY, Comparison, Group, Report, SideSummary, Verdict
 from gitbench.report import methods, words
 from gitbench.report.escape import Phrase, Prose, say
-from gitbench.units import format_change, format_value
+from gitbench.report.tasks import (
+    OutcomesView,
+    TaskView,
+    build_tasks,
+    outcome_views,
+    split_tasks,
+    task_metrics,
+)
+from gitbench.units import format_change, format_points, format_value
 
 TONES = {
     Verdict.REGRESSED: "bad",
@@ -46,6 +54,8 @@ _MOVED = ("moved-with-suite", "suite-shift")
 """Reasons of rows that the suite's shift tells all about: folded at once."""
 _ALWAYS = (Verdict.REGRESSED, Verdict.FAILED)
 _SHOWN = {Verdict.NEW: 5, Verdict.NO_REGRESSION: 0, Verdict.UNCHANGED: 0}
+_MOST_TRIALS = 10_000
+"""Trials from which on a rate is shown instead of its counts."""
 _SHOWN_ELSE = 20
 """Rows of one verdict that are shown before the rest is folded to a count; those
 of which something has to be said are shown up to this number in any case."""
@@ -123,6 +133,7 @@ class GroupView:
     window: Phrase | None
     """The runs and sessions behind the baseline."""
     shifts: tuple[ShiftView, ...]
+    outcomes: tuple[OutcomesView, ...]
     sees: Phrase | None
     """What this gate can see."""
     rows: tuple[Row, ...]
@@ -131,6 +142,12 @@ class GroupView:
     folds: tuple[Fold, ...]
     columns: tuple[str, ...]
     """Names of the fields of `Row` that tell something of these rows."""
+    metrics: tuple[str, ...]
+    """Metrics of a suite that is shown by benchmark, a column each; else empty."""
+    tasks: tuple[TaskView, ...]
+    """Its benchmarks, worst first; `shown` and `folds` are then not needed."""
+    more_tasks: tuple[TaskView, ...]
+    """Those that are folded to a count."""
     title: Phrase
     """Suite, testbed, and the metric if there is only one."""
     reasons: tuple[Phrase, ...]
@@ -256,8 +273,10 @@ def _group_view(
     settings = report.settings
     views = tuple(_row_view(row, settings.fail_on) for row in rows)
     shown, folds = _fold(views, all_rows)
-    metrics = {row.metric.name for row in rows}
-    one_metric = metrics.pop() if len(metrics) == 1 else None
+    names = {row.metric.name for row in rows}
+    one_metric = names.pop() if len(names) == 1 else None
+    metrics = task_metrics(views)
+    tasks, more_tasks = split_tasks(build_tasks(views, metrics), all_rows)
     baseline = group.baseline
     return GroupView(
         group=group,
@@ -280,11 +299,15 @@ def _group_view(
             )
             for shift in group.shifts
         ),
+        outcomes=outcome_views(group, TONES, settings.fail_on),
         sees=words.sensitivity([group], rows, settings.weak),
         rows=views,
         shown=shown,
         folds=folds,
         columns=_columns(views, one_metric is None),
+        metrics=metrics,
+        tasks=tasks,
+        more_tasks=more_tasks,
         title=words.title(group, one_metric),
         reasons=words.reason_counts(rows),
         weak=words.weak_words(rows, settings),
@@ -320,7 +343,7 @@ def _fold(
         most = _SHOWN.get(verdict, _SHOWN_ELSE)
         if row.detail:
             most = _SHOWN_ELSE
-        elif row.comparison.reason in _MOVED:
+        elif row.comparison.reason in _MOVED or _tells_nothing(row.comparison):
             most = 0
         if verdict in _ALWAYS or taken.get(verdict, 0) < most:
             shown.append(row)
@@ -337,6 +360,11 @@ def _fold(
         )
         for verdict, some in folded.items()
     )
+
+
+def _tells_nothing(row: Comparison) -> bool:
+    """A task of those that are judged together which came out as before."""
+    return row.reason == "judged-together" and row.difference == 0
 
 
 def _row_view(row: Comparison, fail_on: tuple[Verdict, ...]) -> Row:
@@ -357,7 +385,9 @@ def _row_view(row: Comparison, fail_on: tuple[Verdict, ...]) -> Row:
         differs=change is not None
         and adjusted is not None
         and abs(change - adjusted) > words.WORTH_A_WORD,
-        interval=Prose(words.interval_words(row.interval))
+        interval=Prose(
+            words.interval_words(row.interval, points=row.difference is not None)
+        )
         if row.interval
         else words.NONE,
         p=words.NONE
@@ -372,10 +402,16 @@ def _row_view(row: Comparison, fail_on: tuple[Verdict, ...]) -> Row:
 def _center(side: SideSummary | None, unit: str) -> Prose:
     if side is None or side.center is None:
         return words.NONE
+    if side.trials is not None:
+        few = side.trials < _MOST_TRIALS
+        counts = f"{side.passes}/{side.trials}"
+        return Prose(counts if few else words.share(side.center))
     return Prose(format_value(side.center, unit))
 
 
 def _change(row: Comparison) -> Prose:
+    if row.difference is not None:
+        return Prose(format_points(row.difference))
     base = row.base.center if row.base else None
     head = row.head.center if row.head else None
     ratio = None if row.change is None else format_change(row.change)

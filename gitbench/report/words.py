@@ -19,9 +19,19 @@ from gitbench.model import (
     Shift,
     Verdict,
 )
-from gitbench.report import methods
+from gitbench.report import methods, outcome_words
 from gitbench.report.escape import Phrase, Prose, join, say
+from gitbench.report.figures import (
+    change_words,
+    interval_words,
+    number,
+    p_words,
+    percent,
+    share,
+)
 from gitbench.units import format_change, format_duration
+
+__all__ = ["change_words", "interval_words", "number", "p_words", "percent", "share"]
 
 Counts = Sequence[tuple[Verdict, int]]
 
@@ -41,24 +51,16 @@ _IN_HEADLINE = {
 """Verdicts that a sentence calls by another word than a table."""
 _NAMED_SHIFTS = 3
 _NAMED_ACCEPTED = 5
+_TOGETHER = "judged-together"
+"""Reason of rows that the outcomes of their suite speak for."""
 _BAD = (Verdict.REGRESSED, Verdict.FAILED)
 _NUMBERS = ("no", "one", "two", "three")
-
-
-def number(count: int, noun: str) -> str:
-    """`1 run`, `3 runs`, `1,200 runs`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def short(commit: str) -> str:
     """A commit id as people write it; any other text as it is."""
     hexadecimal = set(commit) <= set("0123456789abcdef")
     return commit[:8] if hexadecimal and len(commit) in (40, 64) else commit
-
-
-def percent(fraction: float) -> str:
-    """A size without a sign: `4 %`, `0.5 %`, `12 %`."""
-    return f"{fraction * 100:.2g} %" if fraction < 0.1 else f"{fraction * 100:.0f} %"
 
 
 # ------------------------------------------------------------------------ headline
@@ -78,10 +80,16 @@ def headline(
 ) -> Phrase:
     """The verdict of a report, or of one group of it, in one sentence."""
     counts = dict(count_rows(rows))
+    # What is judged together stands in the outcomes.
+    counts[Verdict.INCONCLUSIVE] -= sum(row.reason == _TOGETHER for row in rows)
     apart = _listed(counts, [v for v in counts if not v.compared])
     left = [v for v in counts if v.compared and v not in _BAD]
-    bad = _bad_shifts(groups) + [p for v in _BAD for p in _bad_rows(v, rows)]
-    rest = _listed(counts, left)
+    bad = (
+        _bad_shifts(groups)
+        + outcome_words.bad_outcomes(groups)
+        + [p for v in _BAD for p in _bad_rows(v, rows)]
+    )
+    rest = outcome_words.other_outcomes(groups) + _listed(counts, left)
     amber = sum(row.amber for row in rows)
     if amber:
         rest = [*rest, say("{n} beyond the warning level", n=Prose(f"{amber:,}"))]
@@ -90,7 +98,7 @@ def headline(
         return say(what + " ({rows})", rows=join(", ", apart)) if apart else say(what)
     if bad:
         sentence = join(", ", bad + rest)
-    elif counts[Verdict.INCONCLUSIVE]:
+    elif counts[Verdict.INCONCLUSIVE] or outcome_words.any_open(groups):
         sentence = say("no regression found; {rest}", rest=join(", ", rest))
         seen = sensitivity(groups, rows, weak)
         if seen:
@@ -309,22 +317,6 @@ def shift_words(shift: Shift) -> Phrase | None:
     )
 
 
-# -------------------------------------------------------------------------- numbers
-
-
-def interval_words(interval: tuple[float, float]) -> str:
-    """Two changes, with the sign of per cent once: `+1.0 to +5.4 %`."""
-    low, high = map(format_change, interval)
-    if low.endswith(" %") and high.endswith(" %"):
-        low = low[:-2]
-    return f"{low} to {high}"
-
-
-def p_words(p: float) -> str:
-    """A p-value with three decimals, `<0.001` below them."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
 # -------------------------------------------------------------------------- reasons
 
 _NO_REASON = {
@@ -392,7 +384,7 @@ def _judged(row: Comparison) -> float | None:
 
 def limit_words(row: Comparison) -> str:
     """A row's limit as a change, and whether it follows from the row's noise."""
-    return format_change(row.limit) + (" (auto)" if row.threshold_auto else "")
+    return change_words(row, row.limit) + (" (auto)" if row.threshold_auto else "")
 
 
 _FEW = ("one-session", "few-sessions")
@@ -424,6 +416,11 @@ def _reason_count(verdict: Verdict, reason: str, rows: list[Comparison]) -> Phra
         text += f"; {span} further {noun} {which}"
         if len(needed) < len(rows):
             text += f" {len(needed):,} of them"
+    trials = [row.trials_needed for row in rows if row.trials_needed]
+    if trials:
+        low, high = min(trials), max(trials)
+        span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        text += f"; {span} trials a side would show that none fell, if none did"
     return Phrase((Prose(text + "."),))
 
 
@@ -503,6 +500,8 @@ def next_step(
 def _may_be_a_spike(group: Group, rows: Sequence[Comparison]) -> bool:
     """Whether something red rests on a single session of head."""
     timed = [row for row in rows if row.method not in ("exact", "budget", "paired")]
-    if all(shift.verdict is not Verdict.REGRESSED for shift in group.shifts):
+    whole = [one.verdict for one in group.shifts]
+    whole += [one.verdict for one in group.outcomes]
+    if Verdict.REGRESSED not in whole:
         timed = [r for r in timed if r.verdict is Verdict.REGRESSED and r.gated]
     return any(row.head is not None and row.head.sessions == 1 for row in timed)

@@ -16,6 +16,7 @@ from gitbench.model import (
     Group,
     Kind,
     Metric,
+    Outcomes,
     RecordedRun,
     Report,
     Rule,
@@ -35,6 +36,8 @@ MEMORY = Metric("peak memory", "B", Better.LOWER, Kind.SIZE)
 THROUGHPUT = Metric("throughput", "B/s", Better.HIGHER, Kind.THROUGHPUT)
 TOKENS = Metric("tokens", "1", Better.LOWER, Kind.TOKENS)
 INSTRUCTIONS = Metric("instructions", "1", Better.LOWER, Kind.EXACT)
+SUCCESS = Metric("success", "1", Better.HIGHER, Kind.PROPORTION)
+COST = Metric("cost", "USD", Better.LOWER, Kind.MONEY)
 TESTBED = Testbed("ci-large", "0123456789ab", (("cpu", "Test CPU"),))
 
 HOSTILE = {
@@ -114,6 +117,30 @@ def row(
             "method": "moderated-t",
         }
     return Comparison(**(values | fields))  # type: ignore[arg-type]
+
+
+def counted(
+    name: str,
+    base: tuple[int, int],
+    head: tuple[int, int],
+    verdict: Verdict = Verdict.INCONCLUSIVE,
+    **fields: object,
+) -> Comparison:
+    """A row of passes and trials on both sides."""
+    rates = base[0] / base[1], head[0] / head[1]
+    difference = rates[1] - rates[0]
+    values: dict[str, object] = {
+        "difference": difference,
+        "interval": (difference - 0.11, difference + 0.12),
+        "p_value": 0.3,
+        "p_adjusted": 0.6,
+        "threshold": 0.05,
+        "limit": -0.05,
+        "base": SideSummary(rates[0], 5, base[1], passes=base[0], trials=base[1]),
+        "head": SideSummary(rates[1], 1, head[1], passes=head[0], trials=head[1]),
+        "method": "proportion",
+    }
+    return row(name, verdict, None, metric=SUCCESS, **(values | fields))
 
 
 def weak(name: str, verdict: Verdict, change: float, center: float) -> Comparison:
@@ -371,11 +398,43 @@ def hostile(names: Mapping[str, str] = HOSTILE) -> Report:
             shifts=(
                 Shift(text, 40, 0.1, None, None, None, Verdict.REGRESSED, reason=text),
             ),
+            outcomes=(
+                Outcomes(
+                    text[:1024],
+                    20,
+                    0.9,
+                    0.4,
+                    (-0.7, -0.2),
+                    0.001,
+                    0.002,
+                    Verdict.REGRESSED,
+                    tuple(Benchmark(one[:1024]) for one in texts),
+                    (Benchmark(text[:1024]),),
+                    (Benchmark(text[:1024]),),
+                    reason=text,
+                ),
+            ),
             warnings=(text,),
             reason=text,
         )
         for place, text in enumerate(texts)
     ]
+    # A suite that is shown by benchmark, with hostile metrics for columns.
+    columns = [
+        Metric(text[:1024], text[:64], Better.LOWER, Kind.TOKENS) for text in texts[:5]
+    ]
+    for text in texts:
+        rows.append(
+            counted(text[:1024], (45, 50), (3, 10), Verdict.REGRESSED, group=len(texts))
+        )
+        rows += [
+            row(text[:1024], Verdict.REGRESSED, 0.2, 10.0, metric=one, note=text)
+            for one in columns
+        ]
+    rows = [
+        replace(one, group=len(texts)) if one.metric in columns else one for one in rows
+    ]
+    groups.append(group(Verdict.REGRESSED, id=len(texts), suite=texts[0]))
     return report(
         rows,
         groups,
@@ -560,6 +619,70 @@ def special() -> Report:
     )
 
 
+def agents() -> Report:
+    """An agent's evaluation: one task broke, all became dearer, two were flaky."""
+    together = {"reason": "judged-together", "gated": False, "p_adjusted": None}
+    noisy = {"reason": "noise", "sessions_needed": 4, "trials_needed": 387}
+    rows: list[Comparison] = []
+    for place, name in enumerate(
+        ("fix-import", "rename-class", "add-flag", "migrate-database", "write-docs")
+    ):
+        size = 18_000.0 + 4_000 * place
+        quiet_rows = {"interval": (-0.041, 0.034)}
+        rows += [
+            row(name, Verdict.UNCHANGED, -0.004, 38.0 + place, **quiet_rows),
+            row(
+                name,
+                Verdict.REGRESSED if place < 2 else Verdict.INCONCLUSIVE,
+                0.152 + place / 100,
+                size,
+                metric=TOKENS,
+                p_adjusted=0.002 if place < 2 else 0.08,
+                interval=(0.09, 0.22) if place < 2 else (-0.01, 0.33),
+                reason=None if place < 2 else "noise",
+            ),
+            row(
+                name,
+                Verdict.INCONCLUSIVE,
+                0.149,
+                size * 3.2e-6,
+                metric=COST,
+                interval=(-0.01, 0.32),
+                reason="noise",
+            ),
+        ]
+    rows += [
+        counted("fix-import", (45, 50), (3, 10), Verdict.REGRESSED, p_adjusted=0.0004),
+        counted("rename-class", (47, 50), (9, 10), **noisy),
+        counted("add-flag", (50, 50), (10, 10), Verdict.NO_REGRESSION),
+        counted("migrate-database", (1, 1), (0, 1), interval=None, **together),
+        counted("write-docs", (1, 1), (1, 1), interval=None, **together),
+    ]
+    outcomes = Outcomes(
+        metric="success",
+        tasks=5,
+        base_rate=0.968,
+        head_rate=0.64,
+        interval=(-0.72, 0.07),
+        p_value=0.09,
+        p_adjusted=0.12,
+        verdict=Verdict.INCONCLUSIVE,
+        flipped_worse=(Benchmark("migrate-database"),),
+        flaky=(Benchmark("fix-import"), Benchmark("rename-class")),
+        method="task-t",
+        reason="noise",
+        threshold=0.05,
+    )
+    one = group(
+        Verdict.REGRESSED,
+        suite="agent",
+        shifts=(),
+        outcomes=(outcomes,),
+        testbed=Testbed("provider-x/model-4", "0123456789ab"),
+    )
+    return report(rows, [one])
+
+
 def ungated() -> Report:
     """A red row that the gate is told not to fail on."""
     rows = [row("sort", Verdict.REGRESSED, 0.2, 0.01, p_adjusted=0.001), *quiet(3)]
@@ -581,4 +704,5 @@ TYPICAL: dict[str, Callable[[], Report]] = {
     "higher": higher,
     "special": special,
     "ungated": ungated,
+    "agents": agents,
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gitbench.report import FORMATS, Options, render
-from tests.golden.reports import TYPICAL, higher, newcomer, regressed, special
+from tests.golden.reports import TYPICAL, agents, higher, newcomer, regressed, special
 
 _SUFFIX = {
     "text": "txt",
@@ -40,6 +40,11 @@ def test_colours_are_as_approved(golden: Golden) -> None:
 def test_narrow_terminal_is_as_approved(golden: Golden) -> None:
     """A terminal of 60 columns gives up columns and wraps sentences."""
     golden("special.narrow.txt", render(special(), "text", Options(width=60)))
+
+
+def test_tasks_on_a_narrow_terminal_are_as_approved(golden: Golden) -> None:
+    """A table by benchmark gives up all but the changes on 60 columns."""
+    golden("agents.narrow.txt", render(agents(), "text", Options(width=60)))
 
 
 def test_ascii_terminal_is_as_approved(golden: Golden) -> None:

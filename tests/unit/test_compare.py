@@ -585,18 +585,16 @@ def test_a_version_that_one_side_does_not_know_tells_nothing() -> None:
     assert found.verdict is V.UNCHANGED
 
 
-def test_proportions_are_not_compared_yet() -> None:
-    """Passes of trials are named as not supported instead of being tested wrongly."""
+def test_trials_against_values_are_incomparable() -> None:
+    """A metric that has trials in head and plain values in the window is named as
+    such, and tested by neither way."""
     passed = Metric("success", "1", Better.HIGHER, Kind.PROPORTION)
-
-    def trials(passes: int) -> list[Measurement]:
-        name = make_measurement().benchmark
-        return [Measurement(name, passed, passes=passes, trials=10)]
-
-    report = judge(make_sides([trials(9)] * 4, [trials(2)]))
+    name = make_measurement().benchmark
+    trials = [Measurement(name, passed, passes=9, trials=10)]
+    values = [Measurement(name, passed, ((0.9,),))]
+    report = judge(make_sides([values] * 4, [trials]))
     (found,) = report.comparisons
     assert (found.verdict, found.reason) == (V.INCOMPARABLE, "unsupported-kind")
-    assert report.exit_code == 3
 
 
 def test_a_metric_without_a_direction_is_never_gated() -> None:

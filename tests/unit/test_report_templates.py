@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import gitbench
-from gitbench.report import Options, view
+from gitbench.report import Options, tasks, view
 from gitbench.report.templates import TemplateError, _environment, read_template
 
 ROOT = Path(gitbench.__file__).parents[1]
@@ -92,7 +92,16 @@ def test_every_expression_is_escaped(fmt: str, name: str, safe: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "noun", [view.ReportView, view.GroupView, view.Row, view.Fold, view.ShiftView]
+    "noun",
+    [
+        view.ReportView,
+        view.GroupView,
+        view.Row,
+        view.Fold,
+        view.ShiftView,
+        tasks.TaskView,
+        tasks.OutcomesView,
+    ],
 )
 def test_every_field_that_templates_get_is_documented(noun: type) -> None:
     """Each field of what a template is given stands on the reference page."""
