@@ -86,6 +86,12 @@ _MODULES = {
 }
 """Modules that are named otherwise than their tool."""
 
+ALIASES = {
+    "customBiggerIsBetter": "github-action-benchmark",
+    "customSmallerIsBetter": "github-action-benchmark",
+}
+"""Other names for `--tool`, which tell the reader more."""
+
 FOLDER_TOOLS = ("asv", "criterion")
 """Tools that write a folder of files which mean something together."""
 
@@ -108,7 +114,7 @@ def read(
     reader = None if tool is None else _reader(tool)
     more: dict[str, Any] = {} if beside is None else {"beside": beside}
     try:
-        document = open_document(data, columns=columns, **more)
+        document = open_document(data, asked=tool, columns=columns, **more)
         if reader is None:
             tool = _detect_one(document)
             reader = _reader(tool)
@@ -147,6 +153,7 @@ def _module(tool: str) -> Any:
 
 def _reader(tool: str) -> Callable[[Document], tuple[Reading, ...]]:
     """The function that reads results of `tool`."""
+    tool = ALIASES.get(tool, tool)
     if tool in TOOLS:
         reader: Callable[[Document], tuple[Reading, ...]] = _module(tool).read
         return reader
@@ -176,8 +183,8 @@ def _read(
 def _unknown_tool(tool: str) -> str:
     from difflib import get_close_matches
 
-    known = [*TOOLS, *plugins.names()]
-    near = get_close_matches(tool.lower()[:60], known, 1)
+    known = [*TOOLS, *ALIASES, *plugins.names()]
+    near = get_close_matches(tool[:60], known, 1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"The tool {quoted(tool)} is unknown{hint}; known are {', '.join(known)}."
 

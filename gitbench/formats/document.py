@@ -87,6 +87,8 @@ class Document:
     beside: Callable[[str], bytes | None] = _nothing_beside
     """Reads a file beside the result, by its path from the result's folder with `/`
     (also `../name`, one level up); None if there is none."""
+    asked: str | None = None
+    """The name that was given with `--tool`, which may be an alias that says more."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """What `--column` says: the meaning of a column (`benchmark`, `value`, `unit`,
     ...) -> its name in the table.  Only readers of tables look at it."""
@@ -126,6 +128,7 @@ def open_document(
     data: bytes,
     *,
     beside: Callable[[str], bytes | None] = _nothing_beside,
+    asked: str | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> Document:
     """Decode `data`, gunzipped, as far as its form allows.
@@ -134,7 +137,11 @@ def open_document(
     `Document.json` says where it is broken if a reader needs JSON.
     """
     data = inflate(data)
-    rest: dict[str, Any] = {"beside": beside, "columns": columns or {}}
+    rest: dict[str, Any] = {
+        "beside": beside,
+        "asked": asked,
+        "columns": columns or {},
+    }
     if data[:16] == b"SQLite format 3\0" or data[:4] == b"PK\3\4":
         return Document("binary", data, **rest)
     text = decode(data)
