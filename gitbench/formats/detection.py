@@ -350,7 +350,9 @@ _TEXT = {
     "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,',
     "libtest": r"^\s*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
     "openmetrics": r"^# (?:TYPE|HELP|UNIT) [A-Za-z_:]",
-    "perf": r"^\s*Performance counter stats for ",
+    "perf": r"^\s*Performance counter stats for "
+    r"|^(?:[\d.]+|<not (?:supported|counted)>)[,;]\w*[,;][a-z][\w.:/-]*"
+    r"[,;][\d.]+%?[,;]",
     "ruby": r"^ +user +system +total +real\s*$|^.{1,200}? [\d.]+[kMBT]? \(±",
     "time": r"^\s*(?:Elapsed \(wall clock\) time|real\s+\d+m[\d.,]+s\s*$)",
 }

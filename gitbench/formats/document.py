@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -212,6 +212,34 @@ def decode(data: bytes) -> str:
     if not text.strip():
         raise FormatError("", "it is empty; the benchmark may not have run.")
     return text
+
+
+LONGEST_LINE = 16_384
+"""Longer lines are no results, and patterns need not search them."""
+
+
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a console output with their numbers from 1, without colours."""
+    for number_, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_LINE:
+            continue
+        yield number_, _strip_colours(line) if "\x1b" in line else line
+
+
+def _strip_colours(line: str) -> str:
+    """`line` without the sequences that set colours on a terminal."""
+    first, *rest = line.split("\x1b[")
+    return first + "".join(
+        part.lstrip("0123456789;").removeprefix("m") for part in rest
+    )
+
+
+def decimal(text: str, where: str) -> float:
+    """A finite number as consoles print it, with commas between thousands."""
+    try:
+        return number(float(text.replace(",", "").replace("_", "x")), where)
+    except ValueError:
+        raise FormatError(where, f"{quoted(text)} is no number.") from None
 
 
 # ------------------------------------------------------------------ text to JSON
