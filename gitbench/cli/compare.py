@@ -577,7 +577,7 @@ def _file_runs(
     """The runs of a file, as if recorded on a commit that nobody has."""
     from gitbench import recording
     from gitbench import testbed as testbeds
-    from gitbench.cli.record import read_source
+    from gitbench.cli.sources import read_source
     from gitbench.model import RecordedRun
     from gitbench.store.codec import run_id
 

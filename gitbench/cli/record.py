@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gitbench import formats, recording
+from gitbench import recording
 from gitbench import testbed as testbeds
 from gitbench.cli import ci, one_line
+from gitbench.cli.sources import Source, read_source
 from gitbench.cli.workspace import Workspace, open_workspace, ref_option, warn
 from gitbench.errors import GitbenchError
 from gitbench.model import Reading, Run, Testbed
@@ -34,15 +32,6 @@ Examples:
 
 class RecordError(GitbenchError):
     """A result cannot be recorded as asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One result file as it was read."""
-
-    name: str
-    data: bytes
-    readings: tuple[Reading, ...]
 
 
 @click.command(epilog=EPILOG)
@@ -201,22 +190,6 @@ def store(
     for warning in written.warnings:
         warn(warning)
     return written, signatures if sign else None
-
-
-def read_source(name: str, tool: str | None) -> Source:
-    """Read one file, or standard input, and understand it."""
-    shown = "standard input" if name == "-" else name
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(formats.MAX_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(formats.MAX_BYTES + 1)
-    except OSError as exc:
-        raise RecordError(
-            f"{shown!r} cannot be read ({exc.strerror}); nothing was recorded."
-        ) from exc
-    return Source(shown, data, formats.read(data, tool=tool, name=shown))
 
 
 def _warnings(source: Source) -> Iterable[str]:

@@ -1,8 +1,8 @@
 """Bytes of a result file, safely: inflated, decoded, parsed and taken apart.
 
-Owns the bounds and the errors that all readers share.  Everything here takes
-hostile input: sizes are bounded before anything is decoded, and whatever is
-wrong becomes a FormatError that says where.
+Owns the bounds and the errors that all readers share, and `Document`, what a reader
+gets.  Everything here takes hostile input: sizes are bounded before anything is
+decoded, and whatever is wrong becomes a FormatError that says where.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gitbench.errors import GitbenchError
 from gitbench.model import (
@@ -20,6 +22,9 @@ from gitbench.model import (
     Summary,
     check_text,
 )
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MAX_BYTES = 256 * 2**20
 """Largest result file in bytes, before and after gunzipping."""
@@ -54,6 +59,101 @@ def quoted(text: object, limit: int = 80) -> str:
     """Foreign text for an error message: bounded, in quotes, one line."""
     whole = str(text)
     return ascii(whole[:limit]) + ("..." if len(whole) > limit else "")
+
+
+def _nothing_beside(path: str) -> bytes | None:
+    """The neighbours of a result that came through a pipe."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One result as a reader gets it: decoded as far as its form allows.
+
+    Of `values`, `root` and `text` only what the form has is filled, `text` also where
+    it is JSON or XML.
+    """
+
+    form: str
+    """`json` (one value, or several, one after the other), `xml`, `text`, or `binary`
+    (neither is it text nor could it be: SQLite, zip)."""
+    data: bytes
+    """As it was given, gzip unpacked."""
+    text: str = ""
+    values: tuple[Any, ...] = ()
+    """The JSON values; at least one."""
+    root: Element | None = None
+    """The root of the XML; without document type and entities."""
+    beside: Callable[[str], bytes | None] = _nothing_beside
+    """Reads a file beside the result, by its path from the result's folder with `/`
+    (also `../name`, one level up); None if there is none."""
+    asked: str | None = None
+    """The name that was given with `--tool`, which may be an alias that says more."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What `--column` says: the meaning of a column (`benchmark`, `value`, `unit`,
+    ...) -> its name in the table.  Only readers of tables look at it."""
+
+    @property
+    def first(self) -> Any:
+        """The first JSON value; None where the form is another."""
+        return self.values[0] if self.values else None
+
+    def json(self, tool: str) -> tuple[Any, ...]:
+        """The JSON values of a tool that writes JSON; FormatError if it is none."""
+        if self.form == "json":
+            return self.values
+        if self.text.lstrip()[:1] in ("{", "["):
+            parse_json(self.text)  # says where it is broken
+        raise FormatError("line 1", f"it is not JSON, as results of {tool} are.")
+
+    def single(self, tool: str) -> Any:
+        """The JSON value of a tool that writes one; FormatError if there are more."""
+        values = self.json(tool)
+        if len(values) > 1:
+            raise FormatError(
+                "",
+                f"it holds {len(values)} JSON values; {tool} writes one. Record each "
+                "on its own.",
+            )
+        return values[0]
+
+    def xml(self, tool: str) -> Element:
+        """The root of a tool that writes XML; FormatError if it is none."""
+        if self.root is None:
+            raise FormatError("line 1", f"it is not XML, as results of {tool} are.")
+        return self.root
+
+
+def open_document(
+    data: bytes,
+    *,
+    beside: Callable[[str], bytes | None] = _nothing_beside,
+    asked: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Document:
+    """Decode `data`, gunzipped, as far as its form allows.
+
+    What begins like JSON and is none is text, since logs begin with brackets too;
+    `Document.json` says where it is broken if a reader needs JSON.
+    """
+    data = inflate(data)
+    rest: dict[str, Any] = {
+        "beside": beside,
+        "asked": asked,
+        "columns": columns or {},
+    }
+    if data[:16] == b"SQLite format 3\0" or data[:4] == b"PK\3\4":
+        return Document("binary", data, **rest)
+    text = decode(data)
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        try:
+            return Document("json", data, text, values=tuple(parse_json(text)), **rest)
+        except FormatError:
+            return Document("text", data, text, **rest)
+    if start == "<":
+        return Document("xml", data, text, root=parse_xml(data), **rest)
+    return Document("text", data, text, **rest)
 
 
 # ------------------------------------------------------------------ bytes to text
@@ -112,6 +212,34 @@ def decode(data: bytes) -> str:
     if not text.strip():
         raise FormatError("", "it is empty; the benchmark may not have run.")
     return text
+
+
+LONGEST_LINE = 16_384
+"""Longer lines are no results, and patterns need not search them."""
+
+
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a console output with their numbers from 1, without colours."""
+    for number_, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_LINE:
+            continue
+        yield number_, _strip_colours(line) if "\x1b" in line else line
+
+
+def _strip_colours(line: str) -> str:
+    """`line` without the sequences that set colours on a terminal."""
+    first, *rest = line.split("\x1b[")
+    return first + "".join(
+        part.lstrip("0123456789;").removeprefix("m") for part in rest
+    )
+
+
+def decimal(text: str, where: str) -> float:
+    """A finite number as consoles print it, with commas between thousands."""
+    try:
+        return number(float(text.replace(",", "").replace("_", "x")), where)
+    except ValueError:
+        raise FormatError(where, f"{quoted(text)} is no number.") from None
 
 
 # ------------------------------------------------------------------ text to JSON
@@ -180,6 +308,66 @@ def _blank(text: str, at: int) -> int:
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at
+
+
+# ------------------------------------------------------------------- text to XML
+
+MAX_DEPTH = 100
+"""Deepest nesting of XML elements; results have ten."""
+
+
+def parse_xml(data: bytes) -> Element:
+    """The root of an XML document.
+
+    Document types are refused, so there are no entities to expand and nothing
+    outside to fetch.
+    """
+    from xml.etree.ElementTree import TreeBuilder
+    from xml.parsers import expat
+
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    depth = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise _at(parser, f"its elements are nested deeper than {MAX_DEPTH}.")
+        builder.start(name, attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name)
+
+    def refuse(*_: object) -> None:
+        raise _at(parser, "it has a document type, which may define entities.")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as exc:
+        cut = exc.code == expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]
+        cut = cut or parser.CurrentByteIndex >= len(data.rstrip())
+        raise _at(
+            parser,
+            "the XML ends too early; the file is cut off."
+            if cut
+            else f"it is not valid XML ({expat.ErrorString(exc.code)}).",
+        ) from exc
+    except (LookupError, ValueError) as exc:
+        raise FormatError("line 1", "its XML names an unknown encoding.") from exc
+    return builder.close()
+
+
+def _at(parser: Any, reason: str) -> FormatError:
+    place = f"line {parser.CurrentLineNumber}, column {parser.CurrentColumnNumber + 1}"
+    return FormatError(place, reason)
 
 
 # ------------------------------------------------------------------ typed access

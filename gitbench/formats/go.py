@@ -22,6 +22,7 @@ from math import isfinite
 from typing import Any
 
 from gitbench.formats.document import (
+    Document,
     FormatError,
     check_unique,
     commit_id,
@@ -60,11 +61,6 @@ any line such as `progress: 10%` that a benchmark prints looks like a header."""
 _LONGEST_LINE = 16_384
 """Longer lines are no results, and patterns need not search them."""
 
-_FIRST_RESULT = re.compile(
-    r"^(?:Benchmark\S*[ \t]+\d+[ \t]+[-+.0-9]\S*[ \t]+\S|Benchmark\S* *\t"
-    r"|goos: \S|ok +\t|FAIL\t|--- FAIL: Benchmark)",
-    re.MULTILINE,
-)
 _TAIL = re.compile(r"(?:^|\s)\d+\t *((?:[-+.\dNI][^\s]* \S+(?:[ \t]+|$))+)$")
 """Iterations and results at a line's end, as Go pads them."""
 _INLINE = re.compile(r"(?:^|\s)(Benchmark[^a-z\s]\S*) *\t")
@@ -74,19 +70,14 @@ _FRAME = re.compile(r"^\S*\.Benchmark(\w*)[.(\[]")
 """A call in a stack trace.  A benchmark that panics at once was never named."""
 
 
-def looks_like(text: str) -> bool:
-    """Whether `text` has a line that `go test` prints."""
-    return _FIRST_RESULT.search(text) is not None
-
-
-def read(document: list[Any] | str) -> tuple[Reading, ...]:
+def read(document: Document) -> tuple[Reading, ...]:
     """The single run of a Go result."""
     log = _Log()
     started_at = None
-    if isinstance(document, str):
-        log.read_text(document, "")
+    if document.form == "json":
+        started_at = _read_events(document.values, log)
     else:
-        started_at = _read_events(document, log)
+        log.read_text(document.text, "")
     measurements = _measurements(log)
     if not measurements:
         raise FormatError(
@@ -325,7 +316,7 @@ def _package(path: str) -> str:
     return "" if path == "command-line-arguments" else path
 
 
-def _read_events(events: list[Any], log: _Log) -> int | None:
+def _read_events(events: tuple[Any, ...], log: _Log) -> int | None:
     """Feed the output of each package to `log`; the time of the first event.
 
     Outputs of packages that ran at the same time are interleaved, and one line may

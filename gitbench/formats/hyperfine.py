@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitbench.formats.document import (
+    Document,
     FormatError,
     check_unique,
     get_list,
@@ -35,11 +36,9 @@ _DURATION = Metric("duration", "s", Better.LOWER, Kind.DURATION)
 _MEMORY = Metric("peak_memory", "B", Better.LOWER, Kind.SIZE)
 
 
-def read(document: Any) -> tuple[Reading, ...]:
+def read(document: Document) -> tuple[Reading, ...]:
     """The single run of a hyperfine export."""
-    top = get_object(document[0], "top level")
-    if len(document) > 1:
-        raise FormatError("line 2", "a hyperfine export holds one JSON object.")
+    top = get_object(document.single("hyperfine"), "top level")
     measurements: list[Measurement] = []
     warnings = []
     for i, item in enumerate(get_list(member(top, "results", ""), "results")):

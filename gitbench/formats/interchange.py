@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gitbench.formats.document import (
+    Document,
     FormatError,
     check_unique,
     commit_id,
@@ -76,14 +77,15 @@ _ONE_WAY = {
 }
 
 
-def read(document: Any) -> tuple[Reading, ...]:
+def read(document: Document) -> tuple[Reading, ...]:
     """The runs of an interchange file, in its order."""
-    if len(document) == 1:
-        return (_run(get_object(document[0], "top level"), ""),)
+    values = document.json("gitbench")
+    if len(values) == 1:
+        return (_run(get_object(values[0], "top level"), ""),)
     return tuple(
         [
             _run(get_object(item, f"run {i}"), f"run {i}: ")
-            for i, item in enumerate(document, 1)
+            for i, item in enumerate(values, 1)
         ]
     )
 

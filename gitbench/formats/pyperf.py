@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitbench.formats.document import (
+    Document,
     FormatError,
     check_unique,
     facts,
@@ -41,11 +42,9 @@ _METRICS = {
 }
 
 
-def read(document: Any) -> tuple[Reading, ...]:
+def read(document: Document) -> tuple[Reading, ...]:
     """The single run of a pyperf file."""
-    top = get_object(document[0], "top level")
-    if len(document) > 1:
-        raise FormatError("line 2", "a pyperf file holds one JSON object.")
+    top = get_object(document.single("pyperf"), "top level")
     version = member(top, "version", "")
     if version != "1.0":
         raise FormatError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitbench.formats.document import (
+    Document,
     FormatError,
     check_unique,
     commit_id,
@@ -39,11 +40,9 @@ from gitbench.units import kind_and_better
 _DURATION = Metric("duration", "s", Better.LOWER, Kind.DURATION)
 
 
-def read(document: Any) -> tuple[Reading, ...]:
+def read(document: Document) -> tuple[Reading, ...]:
     """The single run of a pytest-benchmark file."""
-    top = get_object(document[0], "top level")
-    if len(document) > 1:
-        raise FormatError("line 2", "a pytest-benchmark file holds one JSON object.")
+    top = get_object(document.single("pytest-benchmark"), "top level")
     measurements: list[Measurement] = []
     summaries = 0
     for i, item in enumerate(get_list(member(top, "benchmarks", ""), "benchmarks")):
