@@ -658,6 +658,9 @@ REASONS = {
     "one-session": "the baseline has one session, which cannot tell run-to-run noise",
     "few-sessions": "too few sessions in the window to tell run-to-run noise",
     "noise": "the noise is too large to decide",
+    "noise-of-baseline": "the baseline itself is known too roughly: more runs of it "
+    "would decide, more of head would not",
+    "near-threshold": "so near its limit that 50 more sessions would not decide",
     "moved-with-suite": "it moved together with the whole suite",
     "suite-shift": "the whole suite moved, so this row is not called unchanged",
     "latest-level-one-session": "the newest level of the window has one session, and "
@@ -677,7 +680,8 @@ REASONS = {
     "unsupported-kind": "this kind of metric is not compared yet",
     "below-min-change": "the change is below min_change",
     "no-baseline": "no baseline",
-    "center-differs": "one side has means and the other medians",
+    "center-differs": "the sides are known by different centers: values, a tool's mean "
+    "or a tool's median",
     "direction-differs": "which way is better differs",
     "out-of-range": "numbers too large or too small to compute with",
     "repeats-differ": "repeats of this exact metric differ, and the two sides overlap",

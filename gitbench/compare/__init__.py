@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gitbench.compare.cuts import forced_cuts
 from gitbench.compare.families import Family, build_families, correct, sensitivity
 from gitbench.compare.outcome import (
     FAILED,
@@ -142,7 +143,9 @@ def _part(number: int, given: GroupSides, settings: Settings) -> _Part:
             exact.append((row, limits))
         else:
             tested.append((row, limits))
-    families = build_families(table, tested, settings.alpha, settings.weak)
+    landed = given.baseline.landed if given.baseline else ()
+    cuts = forced_cuts(table, landed)
+    families = build_families(table, tested, settings.alpha, settings.weak, cuts)
     sides = summarise_sides(table, families)
     context = Context(number, settings.alpha, sides)
     return _Part(given, context, families, exact, settled, measured, skipped)

@@ -82,7 +82,7 @@ class Cells:
         """Take one measurement; several of one row and column are averaged."""
         if summary is not None:
             self._summaries.append((len(self._row), summary, not processes))
-            # A place-holder keeps the lists in step; the summary overrides it.
+            # Values, where known, say the center; else the summary's stands for them.
             processes = processes or ((summary.center,),)
         self._row.append(row)
         self._column.append(column)
@@ -111,10 +111,9 @@ class Cells:
         found = summarise(values, sizes, processes)
         center, error = found.center * factor, found.error * factor
         low, high, count = found.low * factor, found.high * factor, found.count.copy()
-        df = np.where(processes > 1, processes, found.count) - 1.0
+        df = found.df.copy()
         listed = np.ones(factor.size, dtype=bool)
         for place, summary, bare in self._summaries:
-            center[place] = summary.center * factor[place]
             if summary.n is not None:
                 count[place] = summary.n
                 # Values thinned to a limit say less than the spread of all of them;

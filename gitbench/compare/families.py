@@ -15,8 +15,8 @@ from gitbench.compare.table import Row, Table
 from gitbench.model import Better, Kind
 from gitbench.stats import gross
 from gitbench.stats.moderated import Change, Procedure, Sessions, compare_sessions
-from gitbench.stats.multiple import benjamini_hochberg, rejection_level
-from gitbench.stats.power import detectable, sessions_needed
+from gitbench.stats.multiple import benjamini_hochberg, rejection_level, weights
+from gitbench.stats.power import Outlook, detectable, sessions_needed
 from gitbench.stats.rows import first_present, median_of, row_means
 from gitbench.stats.shift import MIN_ROWS
 from gitbench.stats.variance import NO_PRIOR, SMALL_SUITE
@@ -79,7 +79,11 @@ class Family:
     """Adjusted p-values, those of rows outside the family uncorrected."""
     suite_worse: float = 1.0
     suite_better: float = 1.0
-    needed: Ints = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    outlook: Outlook = field(
+        default_factory=lambda: Outlook(
+            np.empty(0, dtype=np.intp), np.empty(0, dtype=bool)
+        )
+    )
 
     @property
     def change(self) -> Change:
@@ -92,22 +96,30 @@ class Family:
 
 
 def build_families(
-    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float, weak: str
+    table: Table,
+    chosen: Sequence[tuple[Row, Limits]],
+    alpha: float,
+    weak: str,
+    forced: Ints | None = None,
 ) -> list[Family]:
     """The comparable rows of one group, in families that are tested together.
+
+    `forced`, one entry a row of the table, is where its window is to be cut: newest
+    sessions of the window, 0 for nowhere.
 
     Rows with zeros or negative values have no logs; they form families of their
     own, without a suite shift and without a prior.
     """
     kinds: dict[tuple[object, ...], list[tuple[Row, Limits]]] = {}
     linear = table.grid.linear
+    cuts = np.zeros(len(table.rows), dtype=np.intp) if forced is None else forced
     for row, limits in chosen:
         metric = row.metric
         bent = bool(linear[row.number])
         key = (metric.name, row.base_unit, metric.kind, metric.better, bent)
         kinds.setdefault(key, []).append((row, limits))
     return [
-        _family(table, members, bool(key[-1]), alpha, weak)
+        _family(table, members, bool(key[-1]), alpha, weak, cuts)
         for key, members in kinds.items()
     ]
 
@@ -118,6 +130,7 @@ def _family(
     linear: bool,
     alpha: float,
     weak: str,
+    forced: Ints,
 ) -> Family:
     rows, limits = [row for row, _ in members], [limit for _, limit in members]
     metric = rows[0].metric
@@ -138,6 +151,7 @@ def _family(
         alpha,
         small_prior=assumed,
         adjust=not linear,
+        forced=forced[index],
     )
     if not gated.any():
         # Nothing of it may weigh in the gate.
@@ -298,12 +312,14 @@ def _gross(table: Table, index: Ints, strong: Bools, sign: float, none: bool) ->
 def correct(families: Sequence[Family], alpha: float) -> int:
     """Correct the p-values of all families of a report as one, and return its size.
 
-    Worse and better are two families of tests; the suites' shifts are rows of both.
+    Worse and better are two families of tests; the suites' shifts are rows of both,
+    with a part of alpha of their own.
     """
     suites = [family for family in families if family.procedure.suite is not None]
-    worse = _all([f.change.p_worse[f.member] for f in families], suites, worse=True)
+    weight = _weights(families)
+    worse = _all([f.change.p_worse[f.member] for f in families], suites, weight)
     better = _all(
-        [1 - f.change.p_worse[f.member] for f in families], suites, worse=False
+        [1 - f.change.p_worse[f.member] for f in families], suites, weight, mirror=True
     )
     adjusted_worse = benjamini_hochberg(worse).tolist()
     adjusted_better = benjamini_hochberg(better).tolist()
@@ -319,18 +335,34 @@ def correct(families: Sequence[Family], alpha: float) -> int:
         family.suite_worse = adjusted_worse[place]
         family.suite_better = adjusted_better[place]
         place += 1
-    level = rejection_level(worse, alpha)
+    level = rejection_level(worse, alpha) * weight[0]
     for family in families:
-        family.needed = sessions_needed(
-            family.change, family.worse, family.better, level, alpha
+        family.outlook = sessions_needed(
+            family.change, family.worse, family.better, min(level, alpha), alpha
         )
     return place
 
 
-def _all(rows: list[Floats], suites: list[Family], *, worse: bool) -> Floats:
+def _weights(families: Sequence[Family]) -> tuple[float, float]:
+    """Weights of rows and of suites' shifts among all tests of a report."""
+    return weights(
+        sum(int(np.count_nonzero(family.member)) for family in families),
+        sum(family.procedure.suite is not None for family in families),
+    )
+
+
+def _all(
+    rows: list[Floats],
+    suites: list[Family],
+    weight: tuple[float, float],
+    *,
+    mirror: bool = False,
+) -> Floats:
+    """p-values of all tests of a report over their weights."""
     shifts = [family.procedure.suite for family in suites]
     p = np.array([suite.p_worse[0] for suite in shifts if suite is not None])
-    return np.concatenate([*rows, p if worse else 1 - p])
+    of_rows = np.concatenate(rows) if rows else np.empty(0)
+    return np.concatenate([of_rows / weight[0], (1 - p if mirror else p) / weight[1]])
 
 
 def sensitivity(
@@ -338,8 +370,9 @@ def sensitivity(
 ) -> tuple[float, float] | None:
     """Smallest change that the gate can see in half, and nine of ten, of the rows
     that are tested on logs; as a factor minus 1 in the bad direction."""
+    level = min(alpha * _weights(families)[0] / max(tests, 1), alpha)
     found = [
-        detectable(family.change, family.worse, alpha / max(tests, 1))[family.member]
+        detectable(family.change, family.worse, level)[family.member]
         for family in families
         if not family.linear
     ]

@@ -174,17 +174,31 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         family.weak,
         family.member.tolist(),
         family.gross.tolist(),
-        family.needed.tolist(),
+        family.outlook.sessions.tolist(),
+        family.outlook.of_baseline.tolist(),
         change.p_worse.tolist(),
         family.scale.tolist(),
         _numbers(family),
         strict=True,
     )
     _warn_of_steps(family)
-    for row, limits, weak, member, gross, needed, p_worse, scale, numbers in columns:
+    for (
+        row,
+        limits,
+        weak,
+        member,
+        gross,
+        needed,
+        of_base,
+        p_worse,
+        scale,
+        numbers,
+    ) in columns:
         base = context.sides.base[row.number]
         if weak is None:
             decision = _decide(family, numbers, context.alpha, suite)
+            if decision[1] == "noise":
+                decision = decision[0], _which_noise(needed, of_base)
         else:
             decision = _decide_weak(family, numbers, gross, weak)
         note = None
@@ -212,6 +226,13 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         yield _over_budget(result, limits)
 
 
+def _which_noise(needed: int, of_baseline: bool) -> str:
+    """Why a row is not decided, by what would decide it."""
+    if needed:
+        return "noise"
+    return "noise-of-baseline" if of_baseline else "near-threshold"
+
+
 def _warn_of_steps(family: Family) -> None:
     """Say where the baseline itself moved inside the window."""
     levels = family.change.levels
@@ -220,6 +241,12 @@ def _warn_of_steps(family: Family) -> None:
         step = _own(float(levels.center[place] - levels.older[place]), family.sign)
         size = "" if step is None or family.linear else f" by {format_change(step)}"
         which = "session" if newest == 1 else f"{newest} sessions"
+        if levels.given[place]:
+            family.rows[place].warnings.append(
+                f"an accepted change{size} landed inside the window; compared with "
+                f"the {which} since"
+            )
+            continue
         family.rows[place].warnings.append(
             f"the baseline itself moved{size} inside the window; compared with its "
             f"newest {which}"
@@ -240,7 +267,7 @@ def _numbers(family: Family) -> Iterator[Numbers]:
         family.worse,
         family.better,
         family.threshold,
-        (levels.newest == 1) & (levels.sessions > 1),
+        (levels.newest == 1) & (levels.sessions > 1) & ~levels.given,
     )
     for values in zip(*(column.tolist() for column in columns), strict=True):
         yield Numbers(*values)
@@ -386,7 +413,9 @@ def _decide_suite(family: Family, found: Change, alpha: float) -> Decision:
             worse=family.suite_limit,
             better=family.suite_limit,
             threshold=family.suite_limit,
-            single=bool(levels.newest[0] == 1 and levels.sessions[0] > 1),
+            single=bool(
+                levels.newest[0] == 1 and levels.sessions[0] > 1 and not levels.given[0]
+            ),
         ),
         alpha,
     )

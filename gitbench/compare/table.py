@@ -37,7 +37,7 @@ class Row:
     factor: float
     version: str | None
     center_of: str
-    """Which center of its values it is known by: `mean` or `median`."""
+    """Which center it is known by: `values`, or the summary's `mean` or `median`."""
     head: int = 0
     """Measurements of head that have values."""
     window: int = 0
@@ -60,6 +60,8 @@ class Table:
 
     rows: tuple[Row, ...]
     grid: Grid
+    sessions_of_commits: tuple[int, ...]
+    """Sessions that each commit of the window contributes, newest first."""
 
 
 def read_table(sides: GroupSides) -> Table:
@@ -76,13 +78,17 @@ def read_table(sides: GroupSides) -> Table:
             reader.read_head(run, column)
     column = len(heads)
     window = sides.baseline.window if sides.baseline else ()
+    counts = []
     for place, commit in enumerate(window):
-        for session in group_sessions([one.run for one in commit.runs]):
+        sessions = group_sessions([one.run for one in commit.runs])
+        counts.append(len(sessions))
+        for session in sessions:
             for run in session:
                 reader.read_window(run, column, adds_rows=place == 0)
             column += 1
     rows = tuple(reader.rows.values())
-    return Table(rows, reader.cells.grid(len(rows), len(heads), column))
+    grid = reader.cells.grid(len(rows), len(heads), column)
+    return Table(rows, grid, tuple(counts))
 
 
 class _Reader:
@@ -138,7 +144,7 @@ class _Reader:
             self._take(row, column, one)
 
     def _add(self, key: Key, one: Measurement) -> Row:
-        row = Row(len(self.rows), one.benchmark, one.metric, "", 1.0, None, "mean")
+        row = Row(len(self.rows), one.benchmark, one.metric, "", 1.0, None, "values")
         self.rows[key] = row
         return row
 
@@ -174,7 +180,7 @@ def _identify(row: Row, one: Measurement) -> None:
     row.metric = one.metric
     row.base_unit, row.factor = base_unit(one.metric.unit)
     row.version = one.version
-    row.center_of = one.summary.of if one.summary else "mean"
+    row.center_of = _center_of(one)
 
 
 def _difference(row: Row, one: Measurement) -> str | None:
@@ -194,12 +200,14 @@ def _difference(row: Row, one: Measurement) -> str | None:
             return "kind-differs"
         if {metric.better, known.better} == {Better.LOWER, Better.HIGHER}:
             return "direction-differs"
-    if one.summary is not None:
-        if one.summary.of != row.center_of:
-            return "center-differs"
-    elif row.center_of != "mean" and one.trials is None:
+    if one.trials is None and _center_of(one) != row.center_of:
         return "center-differs"
     return None
+
+
+def _center_of(one: Measurement) -> str:
+    """Which center a measurement is known by; a summary speaks without values only."""
+    return one.summary.of if one.summary and not one.processes else "values"
 
 
 def supported(row: Row) -> bool:

@@ -461,17 +461,19 @@ def test_a_summary_stands_for_values() -> None:
 def test_a_summary_of_few_values_weighs_little() -> None:
     """The same standard error of head from 3 values proves less than from 3,000."""
 
-    def head(n: int) -> list[Measurement]:
-        summary = Summary(0.115, stddev=0.004 * math.sqrt(n), n=n)
-        return [Measurement(make_measurement().benchmark, DURATION, summary=summary)]
+    def told(name: str, center: float, error: float, n: int) -> Measurement:
+        summary = Summary(center, stddev=error * math.sqrt(n), n=n)
+        return Measurement(make_measurement(name).benchmark, DURATION, summary=summary)
 
-    rows = [f"b{place}" for place in range(12)]
+    rows = ["sort", *(f"b{place}" for place in range(12))]
     base = [
-        [make_measurement(name, [0.1 + 0.0001 * run]) for name in ("sort", *rows)]
-        for run in range(10)
+        [told(name, 0.1 + 0.0001 * run, 0.0, 3) for name in rows] for run in range(10)
     ]
     few, many = (
-        row(judge(make_sides(base, [[*base[0][1:], *head(n)]])), "sort")
+        row(
+            judge(make_sides(base, [[*base[0][1:], told("sort", 0.115, 0.004, n)]])),
+            "sort",
+        )
         for n in (3, 3000)
     )
     assert few.change == many.change
@@ -480,13 +482,14 @@ def test_a_summary_of_few_values_weighs_little() -> None:
     assert few.p_value > 5 * many.p_value
 
 
-def test_the_center_of_a_summary_wins_over_thinned_values() -> None:
-    """Values kept beside an exact summary do not move its center."""
-    one = make_measurement(values=[1.0, 2.0, 9.0])
-    one = replace(one, summary=Summary(1.5, stddev=0.01, n=1000))
+def test_values_say_the_center_and_a_summary_how_many_there_were() -> None:
+    """Of values kept beside a summary of all of them, the center is the trimmed mean
+    of those kept, whatever center the summary tells."""
+    one = make_measurement(values=[1.0, 2.0, 3.0, 4.0, 50.0])
+    one = replace(one, summary=Summary(1.5, "median", stddev=0.01, n=1000))
     found = judge(make_sides([[one]] * 3, [[one]])).comparisons[0]
     assert found.head is not None
-    assert (found.head.center, found.head.values) == (1.5, 1000)
+    assert (found.head.center, found.head.values) == (3.0, 1000)
 
 
 # ------------------------------------------------------------- rows apart from tests
@@ -560,7 +563,8 @@ def test_a_benchmark_dropped_long_ago_is_not_missing() -> None:
         ({"metric": replace(DURATION, unit="B")}, "unit-differs"),
         ({"metric": replace(DURATION, kind=Kind.COUNT)}, "kind-differs"),
         ({"metric": replace(DURATION, better=Better.HIGHER)}, "direction-differs"),
-        ({"summary": Summary(0.1, of="median")}, "center-differs"),
+        ({"processes": (), "summary": Summary(0.1, of="median")}, "center-differs"),
+        ({"processes": (), "summary": Summary(0.1)}, "center-differs"),
     ],
 )
 def test_what_differs_is_not_compared(change: dict[str, object], reason: str) -> None:
