@@ -53,6 +53,9 @@ RESPONSE = 0.35
 Where hosted CI changed the processor, moves of 5 to 15 %, it was 0.30 to 0.42; error
 rates are the same from 0.2 to 0.5."""
 
+MIN_SESSIONS = 3
+"""A row's response is learned from no fewer sessions."""
+
 _ROUNDING = 1e-24
 _DF_STEP = 1 / 8
 
@@ -101,9 +104,12 @@ def respond(
     middle = np.where(present, by_window, 0.0).sum(axis=1) / count
     moves = np.where(present, by_window - middle[:, None], 0.0)
     deviations = np.where(present, window - row_means(window)[:, None], 0.0)
-    squares, total = (moves**2).sum(axis=1), (deviations**2).sum(axis=1)
-    both = (moves * deviations).sum(axis=1)
-    used = fitted & (count > 1) & (total > _ROUNDING)
+    # Of two sessions the response and the noise are one number.
+    learned = count >= MIN_SESSIONS
+    squares = np.where(learned, (moves**2).sum(axis=1), 0.0)
+    both = np.where(learned, (moves * deviations).sum(axis=1), 0.0)
+    total = (deviations**2).sum(axis=1)
+    used = fitted & learned & (total > _ROUNDING)
     shrink = np.inf
     if used.any():
         df = count[used] - 1.0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from gitbench.stats.multiple import benjamini_hochberg, rejection_level
+from gitbench.stats.multiple import benjamini_hochberg, rejection_level, weights
 
 # Subnormal numbers have few digits, and lose them in another order of operations.
 P_VALUES = st.lists(
@@ -58,3 +58,27 @@ def test_rejection_level_grows_with_what_is_rejected_already() -> None:
 def test_rejection_level_of_no_rows() -> None:
     """With nothing to test, a single row would be tested at alpha."""
     assert rejection_level([], 0.05) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 10, 2000])
+@pytest.mark.parametrize("shifts", [0, 1, 7])
+def test_weights_average_to_one(rows: int, shifts: int) -> None:
+    """What the shifts are given is taken from the rows, and never from shifts."""
+    of_rows, of_shifts = weights(rows, shifts)
+    total = rows * of_rows + shifts * of_shifts
+    assert total == pytest.approx(rows + shifts)
+    assert of_shifts >= 1 - 1e-12
+    if rows and shifts and shifts / (rows + shifts) <= 0.2:
+        assert shifts * of_shifts == pytest.approx(0.2 * (rows + shifts))
+
+
+def test_weighted_tests_keep_their_error_rate() -> None:
+    """Of null p-values divided by weights, any is rejected as often as alpha says."""
+    rng = np.random.default_rng(1)
+    of_rows, of_shifts = weights(50, 1)
+    scale = np.append(np.full(50, of_rows), of_shifts)
+    rejected = [
+        (benjamini_hochberg(np.minimum(rng.random(51) / scale, 1)) < 0.05).any()
+        for _ in range(3000)
+    ]
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.012)
