@@ -1,4 +1,4 @@
-"""Where an accepted change landed inside the window."""
+"""Where the baseline moved inside the window: steps, and accepted changes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gitbench.compare.changes import own
+from gitbench.compare.families import Family
 from gitbench.compare.rules import fits, matcher
 from gitbench.compare.table import Table
 from gitbench.model import Accept
+from gitbench.units import format_change
 
 Ints = NDArray[np.intp]
 
@@ -33,3 +36,23 @@ def forced_cuts(table: Table, landed: Sequence[tuple[Accept, int]]) -> Ints:
                 known = int(cuts[row.number])
                 cuts[row.number] = min(known, sessions) if known else sessions
     return cuts
+
+
+def warn_of_steps(family: Family) -> None:
+    """Say where the baseline itself moved inside the window."""
+    levels = family.change.levels
+    for place in np.flatnonzero(levels.newest < levels.sessions).tolist():
+        newest = int(levels.newest[place])
+        step = own(float(levels.center[place] - levels.older[place]), family.sign)
+        size = "" if step is None or family.linear else f" by {format_change(step)}"
+        which = "session" if newest == 1 else f"{newest} sessions"
+        if levels.given[place]:
+            family.rows[place].warnings.append(
+                f"an accepted change{size} landed inside the window; compared with "
+                f"the {which} since"
+            )
+            continue
+        family.rows[place].warnings.append(
+            f"the baseline itself moved{size} inside the window; compared with its "
+            f"newest {which}"
+        )

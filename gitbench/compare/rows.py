@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from gitbench.compare.changes import finite as _finite
+from gitbench.compare.changes import interval as _interval
+from gitbench.compare.changes import own as _own
+from gitbench.compare.cuts import warn_of_steps
 from gitbench.compare.families import Family
 from gitbench.compare.rules import Limits
 from gitbench.compare.sides import Sides
@@ -33,7 +35,6 @@ from gitbench.model import (
     Verdict,
 )
 from gitbench.stats.moderated import Change
-from gitbench.units import format_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         _numbers(family),
         strict=True,
     )
-    _warn_of_steps(family)
+    warn_of_steps(family)
     for (
         row,
         limits,
@@ -231,26 +232,6 @@ def _which_noise(needed: int, of_baseline: bool) -> str:
     if needed:
         return "noise"
     return "noise-of-baseline" if of_baseline else "near-threshold"
-
-
-def _warn_of_steps(family: Family) -> None:
-    """Say where the baseline itself moved inside the window."""
-    levels = family.change.levels
-    for place in np.flatnonzero(levels.newest < levels.sessions).tolist():
-        newest = int(levels.newest[place])
-        step = _own(float(levels.center[place] - levels.older[place]), family.sign)
-        size = "" if step is None or family.linear else f" by {format_change(step)}"
-        which = "session" if newest == 1 else f"{newest} sessions"
-        if levels.given[place]:
-            family.rows[place].warnings.append(
-                f"an accepted change{size} landed inside the window; compared with "
-                f"the {which} since"
-            )
-            continue
-        family.rows[place].warnings.append(
-            f"the baseline itself moved{size} inside the window; compared with its "
-            f"newest {which}"
-        )
 
 
 def _numbers(family: Family) -> Iterator[Numbers]:
@@ -492,26 +473,3 @@ def _over_budget(result: Comparison, limits: Limits) -> Comparison:
 
 def _accept_reason(limits: Limits) -> str | None:
     return limits.accept.reason if limits.accept else None
-
-
-def _own(log: float, sign: float) -> float | None:
-    """A difference of logs for the worse, as a change in the metric's own direction."""
-    try:
-        return _finite(math.expm1(sign * log))
-    except OverflowError:
-        return None
-
-
-def _interval(
-    delta: float, half_width: float, sign: float
-) -> tuple[float, float] | None:
-    ends = [
-        _own(delta - sign * half_width, sign),
-        _own(delta + sign * half_width, sign),
-    ]
-    low, high = ends
-    return None if low is None or high is None else (low, high)
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

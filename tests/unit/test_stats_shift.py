@@ -49,7 +49,8 @@ def suite(
     """Rows of different levels that share an effect in each column."""
     rng = np.random.default_rng(seed)
     levels = rng.normal(0, 3, (rows, 1))
-    return levels + np.array(effects) + rng.normal(0, noise, (rows, len(effects)))
+    x: np.ndarray = levels + np.array(effects)
+    return x + rng.normal(0, noise, (rows, len(effects)))
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5, 10])
