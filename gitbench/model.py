@@ -112,6 +112,12 @@ class Benchmark:
         return f"{self.name} [{', '.join(f'{k}={v}' for k, v in self.params)}]"
 
 
+PLAIN_MEANS = frozenset({Kind.SCORE, Kind.MONEY, Kind.TOKENS, Kind.PROPORTION})
+"""Kinds whose center is the plain mean of the values.  What is spent or scored adds
+up, and the rare value far out is part of it; of others a fifth of the values at either
+end is taken for disturbance."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """What is measured of a benchmark: name, unit, direction, kind."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from gitbench.compare.cells import Cells, Grid
 from gitbench.model import (
+    PLAIN_MEANS,
     Benchmark,
     Better,
     GroupSides,
@@ -157,7 +158,8 @@ class _Reader:
         factor = row.factor
         if metric is not row.metric and metric.unit != row.metric.unit:
             factor = base_unit(metric.unit)[1]
-        self.cells.add(row.number, column, factor, one.processes, one.summary)
+        plain = metric.kind in PLAIN_MEANS
+        self.cells.add(row.number, column, factor, one.processes, one.summary, plain)
 
 
 _LEFT_OUT = (

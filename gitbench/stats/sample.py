@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 TRIM_ONE_IN = 5
 """A fifth of the numbers is left out at either end of a trimmed mean, rounded down, so
@@ -22,7 +23,7 @@ class Samples:
     """One entry a sample, in the unit of the values."""
 
     center: Floats
-    """Trimmed mean of the processes' trimmed means."""
+    """Trimmed mean of the processes' trimmed means, or mean of their means."""
     error: Floats
     """Standard error of the center; 0 where a sample is a single value."""
     df: Floats
@@ -33,12 +34,15 @@ class Samples:
     """Number of values."""
 
 
-def summarise(values: Floats, process_sizes: Ints, processes: Ints) -> Samples:
+def summarise(
+    values: Floats, process_sizes: Ints, processes: Ints, plain: Bools | None = None
+) -> Samples:
     """Centers and within-run errors of many samples at once.
 
     `values` holds the values of all samples one after another, `process_sizes` the
     number of values of each process in the same order, `processes` the number of
-    processes of each sample; no process and no sample is empty.
+    processes of each sample; no process and no sample is empty.  Samples that are
+    `plain` have their means, not trimmed ones.
 
     The error comes from the process centers, since values inside a process are not
     independent trials, and from the values where there is a single process.
@@ -46,8 +50,9 @@ def summarise(values: Floats, process_sizes: Ints, processes: Ints) -> Samples:
     exception; callers drop such samples.
     """
     with np.errstate(all="ignore"):
-        centers, inside, inside_df = trimmed_means(values, process_sizes)
-        center, error, df = trimmed_means(centers, processes)
+        inner = None if plain is None else np.repeat(plain, processes)
+        centers, inside, inside_df = trimmed_means(values, process_sizes, inner)
+        center, error, df = trimmed_means(centers, processes, plain)
         starts = _starts(processes)
         alone = processes == 1
         only = starts[alone]
@@ -63,29 +68,35 @@ def summarise(values: Floats, process_sizes: Ints, processes: Ints) -> Samples:
         )
 
 
-def trimmed_means(x: Floats, sizes: Ints) -> tuple[Floats, Floats, Floats]:
+def trimmed_means(
+    x: Floats, sizes: Ints, plain: Bools | None = None
+) -> tuple[Floats, Floats, Floats]:
     """Trimmed means of consecutive groups, their standard errors and degrees of
     freedom, each (number of groups,).
 
-    A fifth of each group is left out at either end.  The error is that of Tukey and
+    A fifth of each group is left out at either end, of `plain` groups nothing.  The
+    error is that of Tukey and
     McLaughlin (1963, Sankhya A 25): with n numbers of which h are kept, the standard
     deviation of the winsorised numbers times sqrt(n) / h, with h - 1 degrees of
     freedom.  0 for groups of one.  The mean of equal numbers is exactly that number.
     """
     if sizes.size == x.size:
         return x.copy(), np.zeros(x.size), np.zeros(x.size)
+    cuts = sizes // TRIM_ONE_IN
+    if plain is not None:
+        cuts = np.where(plain, 0, cuts)
     center, error = np.empty(sizes.size), np.zeros(sizes.size)
     starts = _starts(sizes)
     # A table for each size that occurs: there are few, and sorting the rows of a
     # table is six times as fast as sorting all numbers by group.
-    for size in sorted(set(sizes.tolist())):
-        groups = np.flatnonzero(sizes == size)
+    for size, cut in sorted(set(zip(sizes.tolist(), cuts.tolist(), strict=True))):
+        groups = np.flatnonzero((sizes == size) & (cuts == cut))
         if groups.size == sizes.size:
             table = x.reshape(-1, size)
         else:
             table = x[starts[groups, None] + np.arange(size)]
-        center[groups], error[groups] = _trimmed(table, size // TRIM_ONE_IN)
-    return center, error, sizes - 2.0 * (sizes // TRIM_ONE_IN) - 1
+        center[groups], error[groups] = _trimmed(table, cut)
+    return center, error, sizes - 2.0 * cuts - 1
 
 
 def _trimmed(table: Floats, cut: int) -> tuple[Floats, Floats]:

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from gitbench.model import Benchmark, Better, Kind, Measurement, Run, Status
+from gitbench.model import (
+    PLAIN_MEANS,
+    Benchmark,
+    Better,
+    Kind,
+    Measurement,
+    Run,
+    Status,
+)
 from gitbench.store.notes import Notes
 from gitbench.store.repository import Commit
 from gitbench.units import base_unit
@@ -70,8 +78,9 @@ class Point(NamedTuple):
     status: Status
     message: str | None
     center: float | None
-    """The trimmed mean of the processes' trimmed means (of `gitbench.stats.sample`);
-    what the tool's summary says where no values are known."""
+    """The trimmed mean of the processes' trimmed means, or the mean of their means (as
+    in `gitbench.stats.sample`); what the tool's summary says where no values are
+    known."""
     low: float | None
     """Smallest value; of a summary without values, what it says."""
     high: float | None
@@ -194,7 +203,8 @@ def _spread(one: Measurement) -> tuple[float | None, float | None, float | None]
     elif summary is not None:
         low, high = summary.low, summary.high
     if one.processes:
-        center = _trimmed_mean([_trimmed_mean(values) for values in one.processes])
+        mean = _mean if one.metric.kind in PLAIN_MEANS else _trimmed_mean
+        center = mean([mean(values) for values in one.processes])
         # Rounding takes the mean of equal values beside them: of 0.1 three times
         # it is 0.10000000000000002.
         center = min(max(center, low or 0.0), high or 0.0)
@@ -213,7 +223,11 @@ def _trimmed_mean(values: Sequence[float]) -> float:
     storing loads no numpy."""
     cut = len(values) // 5
     kept = sorted(values)[cut : len(values) - cut] if cut else values
-    return sum(kept) / len(kept)
+    return _mean(kept)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gitbench.model import Benchmark, Better, Kind, Measurement, Metric
+from gitbench.compare.cells import Cells
+from gitbench.model import PLAIN_MEANS, Benchmark, Better, Kind, Measurement, Metric
 from gitbench.stats.sample import Samples, summarise, trimmed_means
 from gitbench.store.facts import point_of
 
@@ -95,19 +96,34 @@ def test_a_trimmed_mean_by_hand() -> None:
     assert found.df[0] == 5
 
 
-@given(PROCESSES)
+@given(PROCESSES, st.sampled_from([Kind.DURATION, Kind.MONEY, Kind.SCORE]))
 @settings(derandomize=True, max_examples=100, deadline=None)
-def test_the_store_knows_the_same_center(processes: list[list[float]]) -> None:
-    """What is listed and drawn is the center that is compared."""
+def test_the_store_knows_the_same_center(
+    processes: list[list[float]], kind: Kind
+) -> None:
+    """What is listed and drawn is the center that is compared, whatever the kind."""
     one = Measurement(
         Benchmark("sort"),
-        Metric("duration", "s", Better.LOWER, Kind.DURATION),
+        Metric("result", "s", Better.LOWER, kind),
         tuple(map(tuple, processes)),
     )
+    cells = Cells()
+    cells.add(0, 0, 1.0, one.processes, None, kind in PLAIN_MEANS)
     size = max(abs(value) for process in processes for value in process)
     assert point_of(one).center == pytest.approx(
-        samples_of([processes]).center[0], rel=1e-12, abs=1e-12 * size
+        cells.grid(1, 1, 1).center[0, 0], rel=1e-12, abs=1e-12 * size
     )
+
+
+def test_scores_and_costs_have_plain_means() -> None:
+    """One failed answer of ten counts, and so does the one that cost ten times as
+    much; beside them the same values of a duration are trimmed."""
+    values = np.array([1.0] * 9 + [0.0] + [0.1] * 9 + [1.0] + [1.0] * 9 + [0.0])
+    sizes, ones = np.full(3, 10, dtype=np.intp), np.ones(3, dtype=np.intp)
+    found = summarise(values, sizes, ones, np.array([True, True, False]))
+    assert found.center == pytest.approx([0.9, 0.19, 1.0])
+    assert found.error[0] == pytest.approx(stats.sem(values[:10]))
+    assert found.df.tolist() == [9, 9, 5]
 
 
 @pytest.mark.parametrize("value", [0.1, 1e-300, 1e300, 2.0**53 + 2, -0.3, 0.0])
