@@ -365,6 +365,20 @@ def test_a_suite_is_cut_where_all_of_its_rows_are() -> None:
     assert cut.levels.newest.tolist() == [1]
 
 
+def test_degrees_of_freedom_of_two_variances_are_welchs() -> None:
+    """A noisy head's degrees of freedom are those of scipy's Welch test of the same
+    samples, where that has no more than the window."""
+    rng = np.random.default_rng(9)
+    window = rng.normal(0, 0.004, (1, 8))
+    values = rng.normal(0.1, 0.05, 5)
+    own = values.var(ddof=1) / 5
+    given = sessions(window, np.array([[values.mean()]]), 0.0, own, 4.0)
+    change = run(given, small_prior=NO_PRIOR, adjust=False).change
+    book = stats.ttest_ind(values, window[0], equal_var=False, alternative="greater")
+    assert change.df[0] == pytest.approx(book.df, rel=1e-12)
+    assert change.p_worse[0] == pytest.approx(book.pvalue, rel=1e-9)
+
+
 @pytest.mark.parametrize("size", [1e-300, 1.0, 1e300])
 @pytest.mark.parametrize("k", [1, 2, 3, 10])
 def test_degenerate_suites_have_finite_numbers(size: float, k: int) -> None:
