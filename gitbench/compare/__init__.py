@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from gitbench.compare.cuts import forced_cuts
 from gitbench.compare.families import (
     Family,
     Tests,
@@ -226,7 +227,9 @@ def _part(number: int, given: GroupSides, settings: Settings) -> Part:
             exact.append((row, limits))
         else:
             tested.append((row, limits))
-    families = build_families(table, tested, settings.alpha)
+    landed = given.baseline.landed if given.baseline else ()
+    cuts = forced_cuts(table, landed)
+    families = build_families(table, tested, settings.alpha, cuts)
     proportions, outcomes = _count(table, counted, settings.alpha)
     sides = summarise_sides(table, families)
     fill_sides(sides, table, proportions)

@@ -30,8 +30,8 @@ from gitbench.stats.moderated import (
     Sessions,
     compare_sessions,
 )
-from gitbench.stats.multiple import adjust, lone_level, rejection_level
-from gitbench.stats.power import detectable, sessions_needed
+from gitbench.stats.multiple import adjust, lone_level, rejection_level, weights
+from gitbench.stats.power import Outlook, detectable, sessions_needed
 from gitbench.stats.rows import first_present, median_of, row_means
 from gitbench.stats.shift import MIN_ROWS
 from gitbench.stats.variance import NO_PRIOR, SMALL_SUITE
@@ -103,7 +103,11 @@ class Family:
     """Adjusted p-values, those of rows outside the family uncorrected."""
     suite_worse: float = 1.0
     suite_better: float = 1.0
-    needed: Ints = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    outlook: Outlook = field(
+        default_factory=lambda: Outlook(
+            np.empty(0, dtype=np.intp), np.empty(0, dtype=bool)
+        )
+    )
 
     @property
     def change(self) -> Change:
@@ -121,9 +125,15 @@ class Family:
 
 
 def build_families(
-    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float
+    table: Table,
+    chosen: Sequence[tuple[Row, Limits]],
+    alpha: float,
+    forced: Ints | None = None,
 ) -> list[Family]:
     """The comparable rows of one group, in families that are tested together.
+
+    `forced`, one entry a row of the table, is where its window is to be cut: newest
+    sessions of the window, 0 for nowhere.
 
     Rows with zeros or negative values have no logs; they form families of their
     own, without a suite shift and without a prior; so do rows of another method.
@@ -134,6 +144,7 @@ def build_families(
     methods = choose_methods(table, wanted)
     kinds: dict[tuple[object, ...], list[tuple[Row, Limits]]] = {}
     linear = table.grid.linear
+    cuts = np.zeros(len(table.rows), dtype=np.intp) if forced is None else forced
     for row, limits in chosen:
         metric = row.metric
         bent = bool(linear[row.number])
@@ -141,7 +152,7 @@ def build_families(
         key = (metric.name, row.base_unit, metric.kind, metric.better, how, bent)
         kinds.setdefault(key, []).append((row, limits))
     return [
-        _family(table, members, str(key[-2]), bool(key[-1]), alpha)
+        _family(table, members, str(key[-2]), bool(key[-1]), alpha, cuts)
         for key, members in kinds.items()
     ]
 
@@ -152,6 +163,7 @@ def _family(
     method: str,
     linear: bool,
     alpha: float,
+    forced: Ints,
 ) -> Family:
     rows, limits = [row for row, _ in members], [limit for _, limit in members]
     metric = rows[0].metric
@@ -180,7 +192,13 @@ def _family(
         )
     else:
         procedure = compare_sessions(
-            sessions, least, fitted, alpha, small_prior=assumed, adjust=not linear
+            sessions,
+            least,
+            fitted,
+            alpha,
+            small_prior=assumed,
+            adjust=not linear,
+            forced=forced[index],
         )
     if not gated.any():
         # Nothing of it may weigh in the gate.
@@ -381,14 +399,23 @@ def correct(
 ) -> int:
     """Correct the p-values of all families of a report as one, and return its size.
 
-    Worse and better are two families of tests; the suites' shifts are rows of both.
-    `others` are `Tests`, which take part alike.
+    Worse and better are two families of tests; the suites' shifts are rows of both,
+    with a part of alpha of their own.  `others` take part as rows do.
     """
     suites = [family for family in families if family.procedure.suite is not None]
-    worse = _all([f.change.p_worse[f.member] for f in families], suites, worse=True)
-    better = _all([f.change.p_better[f.member] for f in families], suites, worse=False)
-    worse = np.concatenate([worse, *(one.p_worse for one in others)])
-    better = np.concatenate([better, *(one.p_better for one in others)])
+    weight = _weights(families, correction, others)
+    worse = _all(
+        [f.change.p_worse[f.member] for f in families],
+        [f.procedure.suite.p_worse for f in suites if f.procedure.suite],
+        [one.p_worse for one in others],
+        weight,
+    )
+    better = _all(
+        [f.change.p_better[f.member] for f in families],
+        [f.procedure.suite.p_better for f in suites if f.procedure.suite],
+        [one.p_better for one in others],
+        weight,
+    )
     adjusted_worse = adjust(worse, correction).tolist()
     adjusted_better = adjust(better, correction).tolist()
     place = 0
@@ -403,14 +430,19 @@ def correct(
         family.suite_worse = adjusted_worse[place]
         family.suite_better = adjusted_better[place]
         place += 1
-    level = rejection_level(worse, alpha, correction=correction)
+    size = worse.size
+    level = rejection_level(worse, alpha, correction=correction) * weight[0]
+    lone = _lone_level(families, alpha, size, correction)
     for family in families:
-        _set_auto(family, lone_level(alpha, place, correction), alpha)
-        needed = sessions_needed(
-            family.change, family.worse, family.better, level, alpha
+        _set_auto(family, lone, alpha)
+        family.outlook = sessions_needed(
+            family.change, family.worse, family.better, min(level, alpha), alpha
         )
         strong = np.array([reason is None for reason in family.weak])
-        family.needed = np.where(strong, needed, family.lacking)
+        family.outlook = replace(
+            family.outlook,
+            sessions=np.where(strong, family.outlook.sessions, family.lacking),
+        )
     for one in others:
         end = place + one.p_worse.size
         one.settle(
@@ -460,10 +492,42 @@ def _auto(change: Change, prior_df: float, level: float, alpha: float) -> Floats
     )
 
 
-def _all(rows: list[Floats], suites: list[Family], *, worse: bool) -> Floats:
-    shifts = [family.procedure.suite for family in suites]
-    p = np.array([suite.p_worse[0] for suite in shifts if suite is not None])
-    return np.concatenate([*rows, p if worse else 1 - p])
+def _weights(
+    families: Sequence[Family], correction: str, others: Sequence[Tests] = ()
+) -> tuple[float, float]:
+    """Weights of rows and of suites' shifts among all tests of a report.
+
+    They are argued for the false discovery rate only; without that all are alike.
+    """
+    if correction != "fdr_bh":
+        return 1.0, 1.0
+    rows = sum(int(np.count_nonzero(family.member)) for family in families)
+    rows += sum(one.p_worse.size for one in others)
+    return weights(rows, sum(family.procedure.suite is not None for family in families))
+
+
+def _lone_level(
+    families: Sequence[Family], alpha: float, tests: int, correction: str
+) -> float:
+    """The p-value that a single changed row needs among all `tests` of a report."""
+    shifts = sum(family.procedure.suite is not None for family in families)
+    weight = weights(tests - shifts, shifts)[0] if correction == "fdr_bh" else 1.0
+    return min(lone_level(alpha, tests, correction) * weight, alpha)
+
+
+def _all(
+    rows: list[Floats],
+    suites: list[Floats],
+    others: list[Floats],
+    weight: tuple[float, float],
+) -> Floats:
+    """p-values of all tests of a report over their weights."""
+    parts = [
+        *(p / weight[0] for p in rows),
+        *(p / weight[1] for p in suites),
+        *(p / weight[0] for p in others),
+    ]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def sensitivity(
@@ -471,7 +535,7 @@ def sensitivity(
 ) -> tuple[float, float] | None:
     """Smallest change that the gate can see in half, and nine of ten, of the rows
     that are tested on logs; as a factor minus 1 in the bad direction."""
-    level = lone_level(alpha, tests, correction)
+    level = _lone_level(families, alpha, tests, correction)
     found = [
         detectable(family.change, family.worse, level)[family.member]
         for family in families
