@@ -24,6 +24,7 @@ from gitbench.compare.families import (
     correct,
     count_fixed,
     out_of_reach,
+    row_level,
     sensitivity,
 )
 from gitbench.compare.outcome import (
@@ -156,6 +157,12 @@ class Detail:
     """One a group of the report, in its order."""
     tests: int
     """Size of the family that p-values are corrected for."""
+
+    def row_level(self, alpha: float) -> float:
+        """The p-value that a single changed row needs at some alpha."""
+        families = [family for part in self.parts for family in part.families]
+        correction = self.report.settings.correction
+        return row_level(families, alpha, self.tests, correction)
 
 
 @dataclass(frozen=True, slots=True)

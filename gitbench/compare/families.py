@@ -187,8 +187,9 @@ def _family(
             np.zeros(len(rows)),
             None,
             NO_PRIOR,
-            np.zeros(sessions.window.shape[1]),
-            np.zeros(sessions.head.shape[1]),
+            np.zeros(len(rows)),
+            np.zeros(sessions.window.shape),
+            np.zeros(sessions.head.shape),
         )
     else:
         procedure = compare_sessions(
@@ -432,7 +433,7 @@ def correct(
         place += 1
     size = worse.size
     level = rejection_level(worse, alpha, correction=correction) * weight[0]
-    lone = _lone_level(families, alpha, size, correction)
+    lone = row_level(families, alpha, size, correction)
     for family in families:
         _set_auto(family, lone, alpha)
         family.outlook = sessions_needed(
@@ -506,10 +507,11 @@ def _weights(
     return weights(rows, sum(family.procedure.suite is not None for family in families))
 
 
-def _lone_level(
+def row_level(
     families: Sequence[Family], alpha: float, tests: int, correction: str
 ) -> float:
-    """The p-value that a single changed row needs among all `tests` of a report."""
+    """The p-value that a single changed row needs among all `tests` of a report, of
+    which `families` are the real-valued ones."""
     shifts = sum(family.procedure.suite is not None for family in families)
     weight = weights(tests - shifts, shifts)[0] if correction == "fdr_bh" else 1.0
     return min(lone_level(alpha, tests, correction) * weight, alpha)
@@ -535,7 +537,7 @@ def sensitivity(
 ) -> tuple[float, float] | None:
     """Smallest change that the gate can see in half, and nine of ten, of the rows
     that are tested on logs; as a factor minus 1 in the bad direction."""
-    level = _lone_level(families, alpha, tests, correction)
+    level = row_level(families, alpha, tests, correction)
     found = [
         detectable(family.change, family.worse, level)[family.member]
         for family in families

@@ -101,12 +101,14 @@ class Procedure:
     """The suite's shift as a single row; None where the suite is too small or the
     window or head has too few sessions to test it."""
     prior: Prior
+    expected: Floats
+    """The prior's variance of each row, (m,)."""
     window_effects: Floats
-    """What each session of the window moved all rows by, against the newest level of
-    the suite, (k,); zeros where no shift is estimated.  The variance of a row is that
-    of what is left without them."""
+    """What each session of the window moved each row by with its suite, against the
+    newest level of the suite, (m, k); zeros where no shift is estimated.  The variance
+    of a row is that of what is left without them."""
     head_effects: Floats
-    """The same of each session of head, (n,)."""
+    """The same of each session of head, (m, n)."""
 
 
 def compare_sessions(
@@ -128,7 +130,7 @@ def compare_sessions(
     """
     window, head = sessions.window, sessions.head
     offset, suite, response = np.zeros(len(window)), None, None
-    by_window, by_head, level = np.zeros(window.shape[1]), np.zeros(head.shape[1]), 0.0
+    level = 0.0
     sizes = row_means(window) if adjust else None
     if adjust and np.count_nonzero(fitted) >= MIN_ROWS:
         by_window, by_head = column_effects(window[fitted], head[fitted])
@@ -174,8 +176,9 @@ def compare_sessions(
         offset,
         suite if tested else None,
         prior,
-        by_window - level,
-        by_head - level,
+        prior.expected(np.zeros(len(window)) if sizes is None else sizes),
+        np.nan_to_num(sessions.window - window) - level,
+        np.nan_to_num(sessions.head - head) - level,
     )
 
 

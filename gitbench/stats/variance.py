@@ -52,6 +52,12 @@ class Prior:
     that of `variance`."""
     size: float = 0.0
 
+    def expected(self, sizes: Floats) -> Floats:
+        """The prior's variance of rows of some sizes (logs of their centers)."""
+        if not self.slope:
+            return np.full(sizes.size, self.variance)
+        return self.variance * self.trend(sizes)
+
     def trend(self, sizes: Floats) -> Floats:
         """The prior's variance at some sizes, over `variance`."""
         steepness = np.clip(self.slope * (sizes - self.size), -_STEEPEST, _STEEPEST)
@@ -185,8 +191,6 @@ def moderate(
     degrees of freedom, both numbers are 0.
     """
     total = df + prior.df
-    expected = np.full(df.size, prior.variance)
-    if sizes is not None and prior.slope:
-        expected = expected * prior.trend(sizes)
+    expected = prior.expected(np.zeros(df.size) if sizes is None else sizes)
     weighted = np.where(variances > ROUNDING, variances, 0.0) * df
     return (weighted + prior.df * expected) / np.where(total > 0, total, 1), total

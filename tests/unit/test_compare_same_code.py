@@ -90,11 +90,13 @@ def test_false_alarms_are_rare_and_ten_per_cent_is_found(
     ("source", "found"), [("asv-django", 0.8), ("go", 0.95), ("jmh", 0.9)]
 )
 def test_a_suite_that_is_slower_as_a_whole_is_named(source: str, found: float) -> None:
-    """With three sessions a whole suite made 10 % slower is red as a suite, and none
-    of its rows is called improved."""
+    """With three sessions a whole suite made 10 % slower is red as a suite.
+
+    Few of its rows are called improved: on a runner that became faster by more than
+    the build became slower they really are."""
     tallies = play(source, 3, "slower", factors=(1.1,), extents=("all",))
     assert share(tallies, 3, "all", "suite", 1.1).value >= found
-    assert share(tallies, 3, "all", "improved", 1.1).hits == 0
+    assert share(tallies, 3, "all", "improved", 1.1).value <= 0.01
 
 
 @pytest.mark.parametrize(
