@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from gitbench.compare.cuts import forced_cuts
 from gitbench.compare.families import (
     Family,
+    Multiplicity,
     Tests,
     build_families,
     correct,
     count_fixed,
     out_of_reach,
-    row_level,
     sensitivity,
 )
 from gitbench.compare.outcome import (
@@ -77,7 +77,6 @@ from gitbench.model import (
     Status,
     Verdict,
 )
-from gitbench.stats.multiple import lone_level
 from gitbench.units import format_duration
 
 __all__ = ["Detail", "Part", "compare", "compare_in_detail", "gate"]
@@ -116,15 +115,13 @@ def compare_in_detail(
     others: list[Tests] = []
     for part in parts:
         others += [*part.proportions, *part.outcomes]
-    tests = correct(families, settings.alpha, settings.correction, others)
+    tested = correct(families, settings.alpha, settings.correction, others)
     written = [(part, list(_comparisons(part))) for part in parts]
     missing = _missing(parts, settings)
     if written:
         told = [r for _, rows in written for r in rows if _is_failed(r)]
         written[0][1].extend(_unmet(missing, told))
-    shown = tuple(
-        _group(part, rows, tests, settings.correction) for part, rows in written
-    )
+    shown = tuple(_group(part, rows, tested) for part, rows in written)
     rows = worst_first(row for _, some in written for row in some)
     verdict, code = report_verdict(shown), gate(shown, rows, settings)
     reason = _reason(shown, rows)
@@ -145,7 +142,7 @@ def compare_in_detail(
         reason=reason,
         counts=count_verdicts(rows),
     )
-    return Detail(report, tuple(parts), tests)
+    return Detail(report, tuple(parts), tested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +152,13 @@ class Detail:
     report: Report
     parts: tuple[Part, ...]
     """One a group of the report, in its order."""
-    tests: int
-    """Size of the family that p-values are corrected for."""
+    multiplicity: Multiplicity
+    """The tests that p-values are corrected for."""
 
-    def row_level(self, alpha: float) -> float:
-        """The p-value that a single changed row needs at some alpha."""
-        families = [family for part in self.parts for family in part.families]
-        correction = self.report.settings.correction
-        return row_level(families, alpha, self.tests, correction)
+    @property
+    def tests(self) -> int:
+        """Their number."""
+        return self.multiplicity.tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +279,7 @@ def _comparisons(part: Part) -> Iterator[Comparison]:
         yield from write_proportions(one, part.context)
 
 
-def _group(
-    part: Part, rows: Sequence[Comparison], tests: int, correction: str
-) -> Group:
+def _group(part: Part, rows: Sequence[Comparison], tested: Multiplicity) -> Group:
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
     known = tuple(shift for shift in shifts if shift is not None)
@@ -307,11 +301,11 @@ def _group(
         reason=reason,
         shifts=known,
         outcomes=outcomes,
-        sensitivity=sensitivity(part.families, alpha, tests, correction),
+        sensitivity=sensitivity(part.families, alpha, tested),
         warnings=(
             *given.warnings,
             *_group_warnings(part, rows),
-            *out_of_reach(part.families, lone_level(alpha, tests, correction)),
+            *out_of_reach(part.families, tested.row_level(alpha)),
         ),
     )
 

@@ -333,7 +333,7 @@ def _with_test(
     change, levels = family.change, family.change.levels
     only = slice(index, index + 1)
     unit = float(family.scale[index]) if family.linear else 1.0
-    level = detail.row_level(known.alpha)
+    level = detail.multiplicity.row_level(known.alpha)
     error = math.sqrt(float(change.variance[index]))
     delta = float(change.delta[index])
     row = family.rows[index].number

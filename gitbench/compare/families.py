@@ -14,7 +14,6 @@ from gitbench.compare.cells import Grid
 from gitbench.compare.methods import (
     DEFAULT,
     Scale,
-    Tested,
     apply_method,
     choose_methods,
 )
@@ -377,8 +376,37 @@ def _gross(table: Table, index: Ints, silent: Bools, sign: float, none: bool) ->
     return (sign * found[index]).astype(np.intp)
 
 
+@dataclass(frozen=True, slots=True)
+class Multiplicity:
+    """The tests of a report that are corrected as one."""
+
+    tests: int
+    whole: int
+    """Those among them that speak of a whole suite: shifts, and outcomes of tasks."""
+    correction: str = "fdr_bh"
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Weights of rows and of whole suites, whose mean over all tests is 1.
+
+        They are argued for the false discovery rate only; without that all are alike.
+        """
+        if self.correction != "fdr_bh":
+            return 1.0, 1.0
+        return weights(self.tests - self.whole, self.whole)
+
+    def row_level(self, alpha: float) -> float:
+        """The p-value that a single changed row needs."""
+        level = lone_level(alpha, self.tests, self.correction)
+        return min(level * self.weights[0], alpha)
+
+
 class Tests(Protocol):
     """Tests of another kind that belong to the report's family."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether they speak of a whole suite, as a shift does."""
 
     @property
     def p_worse(self) -> Floats:
@@ -397,25 +425,29 @@ def correct(
     alpha: float,
     correction: str = "fdr_bh",
     others: Sequence[Tests] = (),
-) -> int:
-    """Correct the p-values of all families of a report as one, and return its size.
+) -> Multiplicity:
+    """Correct the p-values of all families of a report as one.
 
-    Worse and better are two families of tests; the suites' shifts are rows of both,
-    with a part of alpha of their own.  `others` take part as rows do.
+    Worse and better are two families of tests.  Shifts of suites, and `others` that
+    speak of a whole suite, have a part of alpha of their own.
     """
-    suites = [family for family in families if family.procedure.suite is not None]
-    weight = _weights(families, correction, others)
-    worse = _all(
-        [f.change.p_worse[f.member] for f in families],
-        [f.procedure.suite.p_worse for f in suites if f.procedure.suite],
-        [one.p_worse for one in others],
-        weight,
+    shifts = [family.procedure.suite for family in families]
+    suites = [shift for shift in shifts if shift is not None]
+    rows = sum(int(np.count_nonzero(family.member)) for family in families)
+    whole = len(suites) + sum(one.p_worse.size for one in others if one.whole)
+    total = rows + len(suites) + sum(one.p_worse.size for one in others)
+    tested = Multiplicity(total, whole, correction)
+    worse = _over_weights(
+        [family.change.p_worse[family.member] for family in families],
+        [suite.p_worse for suite in suites],
+        [(one.p_worse, one.whole) for one in others],
+        tested,
     )
-    better = _all(
-        [f.change.p_better[f.member] for f in families],
-        [f.procedure.suite.p_better for f in suites if f.procedure.suite],
-        [one.p_better for one in others],
-        weight,
+    better = _over_weights(
+        [family.change.p_better[family.member] for family in families],
+        [suite.p_better for suite in suites],
+        [(one.p_better, one.whole) for one in others],
+        tested,
     )
     adjusted_worse = adjust(worse, correction).tolist()
     adjusted_better = adjust(better, correction).tolist()
@@ -427,23 +459,16 @@ def correct(
         family.adjusted_worse[family.member] = adjusted_worse[place : place + number]
         family.adjusted_better[family.member] = adjusted_better[place : place + number]
         place += number
-    for family in suites:
-        family.suite_worse = adjusted_worse[place]
-        family.suite_better = adjusted_better[place]
-        place += 1
-    size = worse.size
-    level = rejection_level(worse, alpha, correction=correction) * weight[0]
-    lone = row_level(families, alpha, size, correction)
+    for family, shift in zip(families, shifts, strict=True):
+        if shift is not None:
+            family.suite_worse = adjusted_worse[place]
+            family.suite_better = adjusted_better[place]
+            place += 1
+    level = rejection_level(worse, alpha, correction=correction) * tested.weights[0]
+    level = min(level, alpha)
     for family in families:
-        _set_auto(family, lone, alpha)
-        family.outlook = sessions_needed(
-            family.change, family.worse, family.better, min(level, alpha), alpha
-        )
-        strong = np.array([reason is None for reason in family.weak])
-        family.outlook = replace(
-            family.outlook,
-            sessions=np.where(strong, family.outlook.sessions, family.lacking),
-        )
+        _set_auto(family, tested.row_level(alpha), alpha)
+        _look_out(family, level, alpha)
     for one in others:
         end = place + one.p_worse.size
         one.settle(
@@ -452,7 +477,28 @@ def correct(
             level,
         )
         place = end
-    return place
+    return tested
+
+
+def _look_out(family: Family, level: float, alpha: float) -> None:
+    """Find out what more measuring would do for each row."""
+    outlook = sessions_needed(family.change, family.worse, family.better, level, alpha)
+    strong = np.array([reason is None for reason in family.weak])
+    sessions = np.where(strong, outlook.sessions, family.lacking)
+    family.outlook = replace(outlook, sessions=sessions)
+
+
+def _over_weights(
+    rows: list[Floats],
+    suites: list[Floats],
+    others: list[tuple[Floats, bool]],
+    tested: Multiplicity,
+) -> Floats:
+    """p-values of all tests of a report over their weights."""
+    of_row, of_suite = tested.weights
+    parts = [p / of_row for p in rows] + [p / of_suite for p in suites]
+    parts += [p / (of_suite if whole else of_row) for p, whole in others]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _set_auto(family: Family, level: float, alpha: float) -> None:
@@ -493,51 +539,12 @@ def _auto(change: Change, prior_df: float, level: float, alpha: float) -> Floats
     )
 
 
-def _weights(
-    families: Sequence[Family], correction: str, others: Sequence[Tests] = ()
-) -> tuple[float, float]:
-    """Weights of rows and of suites' shifts among all tests of a report.
-
-    They are argued for the false discovery rate only; without that all are alike.
-    """
-    if correction != "fdr_bh":
-        return 1.0, 1.0
-    rows = sum(int(np.count_nonzero(family.member)) for family in families)
-    rows += sum(one.p_worse.size for one in others)
-    return weights(rows, sum(family.procedure.suite is not None for family in families))
-
-
-def row_level(
-    families: Sequence[Family], alpha: float, tests: int, correction: str
-) -> float:
-    """The p-value that a single changed row needs among all `tests` of a report, of
-    which `families` are the real-valued ones."""
-    shifts = sum(family.procedure.suite is not None for family in families)
-    weight = weights(tests - shifts, shifts)[0] if correction == "fdr_bh" else 1.0
-    return min(lone_level(alpha, tests, correction) * weight, alpha)
-
-
-def _all(
-    rows: list[Floats],
-    suites: list[Floats],
-    others: list[Floats],
-    weight: tuple[float, float],
-) -> Floats:
-    """p-values of all tests of a report over their weights."""
-    parts = [
-        *(p / weight[0] for p in rows),
-        *(p / weight[1] for p in suites),
-        *(p / weight[0] for p in others),
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
-
-
 def sensitivity(
-    families: Sequence[Family], alpha: float, tests: int, correction: str = "fdr_bh"
+    families: Sequence[Family], alpha: float, tested: Multiplicity
 ) -> tuple[float, float] | None:
     """Smallest change that the gate can see in half, and nine of ten, of the rows
     that are tested on logs; as a factor minus 1 in the bad direction."""
-    level = row_level(families, alpha, tests, correction)
+    level = tested.row_level(alpha)
     found = [
         detectable(family.change, family.worse, level)[family.member]
         for family in families

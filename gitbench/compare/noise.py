@@ -134,7 +134,7 @@ def measure(pasts: Sequence[Past], settings: Settings) -> Noise:
     """The noise of the rows of some suites, all in one family as in a comparison."""
     sides = [_sides(past.suite, past.testbed, past.sessions, 0) for past in pasts]
     detail = compare_in_detail(sides, settings, head="history", base="history")
-    level = detail.row_level(settings.alpha)
+    level = detail.multiplicity.row_level(settings.alpha)
     rows = [
         row
         for group, part in enumerate(detail.parts)
@@ -210,7 +210,7 @@ def what_if(
     all rows, a fraction; None leaves each its own.  None if no row's noise is known.
     """
     seen, alarms = [], 0.0
-    level = noise.detail.row_level(alpha)
+    level = noise.detail.multiplicity.row_level(alpha)
     for part in noise.detail.parts:
         for family in part.families:
             known = _measured(family)

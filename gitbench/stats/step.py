@@ -45,9 +45,10 @@ def find_levels(window: Floats, least: Floats, forced: Ints | None = None) -> Le
 
     `window` is (m, k) on logs (or raw numbers), newest session first, NaN where a
     row is absent; `least` (m,) is the smallest step worth a cut.  Where `forced`
-    (m,) is above 0 the newest level is what the row has of that many newest columns,
-    whatever its numbers say, and it is cut nowhere else; a row with nothing on either
-    side of such a cut is treated as one without.
+    (m,) is above 0 a row is cut whatever its numbers say, after that many newest
+    columns or where it splits best further back: a change that was accepted there may
+    have come some commits earlier.  A row with nothing on either side of such a cut is
+    treated as one without.
 
     A step is kept if the t test of its two sides with pooled variance, corrected
     for the number of splits tried, has p < `CUT_LEVEL`.  A real step on the base
@@ -65,13 +66,8 @@ def find_levels(window: Floats, least: Floats, forced: Ints | None = None) -> Le
     mean = deviations.sum(axis=1) / safe
     centered = np.where(there, deviations - mean[:, None], 0.0)
     squares = (centered**2).sum(axis=1)
-    cut, gain, sums = _best_split(centered, count)
     given = _forced_cuts(present, forced)
-    if given.any():
-        at = given > 0
-        inside = np.arange(x.shape[1]) < given[:, None]
-        cut = np.where(at, given, cut)
-        sums = np.where(at, np.where(inside, centered, 0.0).sum(axis=1), sums)
+    cut, gain, sums = _best_split(centered, count, given)
     older_count = np.maximum(count - cut, 1)
     between = np.where(cut > 0, sums / np.maximum(cut, 1) + sums / older_count, 0.0)
     remains = np.maximum(squares - gain, 0.0)
@@ -107,16 +103,22 @@ def _forced_cuts(present: Bools, forced: Ints | None) -> Ints:
     return np.where(both, newest, 0)
 
 
-def _best_split(centered: Floats, count: Ints) -> tuple[Ints, Floats, Floats]:
+def _best_split(
+    centered: Floats, count: Ints, given: Ints
+) -> tuple[Ints, Floats, Floats]:
     """Sessions after the best split (0 where none is tried), what it explains of the
-    sum of squares, and the sum of the deviations after it."""
+    sum of squares, and the sum of the deviations after it.
+
+    Where `given` is above 0 at least that many sessions are after it.
+    """
     m, k = centered.shape
-    if k < MIN_SESSIONS:
+    if k < MIN_SESSIONS and not given.any():
         return np.zeros(m, dtype=np.intp), np.zeros(m), np.zeros(m)
     sums = np.cumsum(centered, axis=1)[:, :-1]
     after = np.arange(1, k)
     before = count[:, None] - after
-    tried = (before > 0) & (count[:, None] >= MIN_SESSIONS)
+    enough = (count >= MIN_SESSIONS) | (given > 0)
+    tried = (before > 0) & enough[:, None] & (after >= given[:, None])
     gains = np.where(tried, sums**2 * (1 / after + 1 / np.maximum(before, 1)), -1.0)
     best = np.argmax(gains, axis=1)
     rows = np.arange(m)

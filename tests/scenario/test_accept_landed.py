@@ -59,7 +59,7 @@ def test_head_at_the_accepted_level_is_no_change(landed: Project) -> None:
     change = found["change"]
     assert isinstance(change, float)
     assert abs(change) < 0.04
-    assert any("moved" in text for text in found["warnings"])  # type: ignore[attr-defined]
+    assert any("landed" in text for text in found["warnings"])  # type: ignore[attr-defined]
 
 
 def test_a_further_slow_down_is_red(landed: Project) -> None:
