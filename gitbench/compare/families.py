@@ -14,6 +14,7 @@ from gitbench.compare.cells import Grid
 from gitbench.compare.methods import (
     DEFAULT,
     Scale,
+    Tested,
     apply_method,
     choose_methods,
 )
