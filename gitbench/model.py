@@ -112,6 +112,12 @@ class Benchmark:
         return f"{self.name} [{', '.join(f'{k}={v}' for k, v in self.params)}]"
 
 
+PLAIN_MEANS = frozenset({Kind.SCORE, Kind.MONEY, Kind.TOKENS, Kind.PROPORTION})
+"""Kinds whose center is the plain mean of the values.  What is spent or scored adds
+up, and the rare value far out is part of it; of others a fifth of the values at either
+end is taken for disturbance."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """What is measured of a benchmark: name, unit, direction, kind."""
@@ -668,6 +674,9 @@ REASONS = {
     "one-session": "the baseline has one session, which cannot tell run-to-run noise",
     "few-sessions": "too few sessions in the window to tell run-to-run noise",
     "noise": "the noise is too large to decide",
+    "noise-of-baseline": "the baseline itself is known too roughly: more runs of it "
+    "would decide, more of head would not",
+    "near-threshold": "so near its limit that 50 more sessions would not decide",
     "moved-with-suite": "it moved together with the whole suite",
     "suite-shift": "the whole suite moved, so this row is not called unchanged",
     "latest-level-one-session": "the newest level of the window has one session, and "
@@ -687,7 +696,8 @@ REASONS = {
     "unsupported-kind": "passes of trials on one side, other values on the other",
     "below-min-change": "the change is below min_change",
     "no-baseline": "no baseline",
-    "center-differs": "one side has means and the other medians",
+    "center-differs": "the sides are known by different centers: values, a tool's mean "
+    "or a tool's median",
     "direction-differs": "which way is better differs",
     "out-of-range": "numbers too large or too small to compute with",
     "repeats-differ": "repeats of this exact metric differ, and the two sides overlap",

@@ -325,7 +325,7 @@ def understand(line: str) -> None:
     if "formats" in told:
         parse_outputs(told["formats"], told["as_json"])
         names = Overrides.__dataclass_fields__
-        Overrides(**{name: told[name] for name in names}).apply(Settings())
+        Overrides(**{name: told.get(name) for name in names}).apply(Settings())
 
 
 _HOLES = re.compile(r"\$\{\{.*?\}\}|\$\([^()]*\)")

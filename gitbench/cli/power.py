@@ -96,8 +96,9 @@ def power(
     pasts = find_past(work, base, work.config.window, suite)
     noise = measure(pasts, settings)
     rows = _rows(noise, benchmark)
+    level = noise.detail.multiplicity.row_level(settings.alpha)
     plans = [
-        plan(row, wanted, power=power, alpha=settings.alpha, tests=noise.tests)
+        plan(row, wanted, power=power, alpha=settings.alpha, level=level)
         for row in rows
     ]
     if as_json:

@@ -16,8 +16,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from gitbench.compare.cuts import forced_cuts
 from gitbench.compare.families import (
     Family,
+    Multiplicity,
     Tests,
     build_families,
     correct,
@@ -75,7 +77,6 @@ from gitbench.model import (
     Status,
     Verdict,
 )
-from gitbench.stats.multiple import lone_level
 from gitbench.units import format_duration
 
 __all__ = ["Detail", "Part", "compare", "compare_in_detail", "gate"]
@@ -114,15 +115,13 @@ def compare_in_detail(
     others: list[Tests] = []
     for part in parts:
         others += [*part.proportions, *part.outcomes]
-    tests = correct(families, settings.alpha, settings.correction, others)
+    tested = correct(families, settings.alpha, settings.correction, others)
     written = [(part, list(_comparisons(part))) for part in parts]
     missing = _missing(parts, settings)
     if written:
         told = [r for _, rows in written for r in rows if _is_failed(r)]
         written[0][1].extend(_unmet(missing, told))
-    shown = tuple(
-        _group(part, rows, tests, settings.correction) for part, rows in written
-    )
+    shown = tuple(_group(part, rows, tested) for part, rows in written)
     rows = worst_first(row for _, some in written for row in some)
     verdict, code = report_verdict(shown), gate(shown, rows, settings)
     reason = _reason(shown, rows)
@@ -143,7 +142,7 @@ def compare_in_detail(
         reason=reason,
         counts=count_verdicts(rows),
     )
-    return Detail(report, tuple(parts), tests)
+    return Detail(report, tuple(parts), tested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +152,13 @@ class Detail:
     report: Report
     parts: tuple[Part, ...]
     """One a group of the report, in its order."""
-    tests: int
-    """Size of the family that p-values are corrected for."""
+    multiplicity: Multiplicity
+    """The tests that p-values are corrected for."""
+
+    @property
+    def tests(self) -> int:
+        """Their number."""
+        return self.multiplicity.tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,9 @@ def _part(number: int, given: GroupSides, settings: Settings) -> Part:
             exact.append((row, limits))
         else:
             tested.append((row, limits))
-    families = build_families(table, tested, settings.alpha)
+    landed = given.baseline.landed if given.baseline else ()
+    cuts = forced_cuts(table, landed)
+    families = build_families(table, tested, settings.alpha, cuts)
     proportions, outcomes = _count(table, counted, settings.alpha)
     sides = summarise_sides(table, families)
     fill_sides(sides, table, proportions)
@@ -273,9 +279,7 @@ def _comparisons(part: Part) -> Iterator[Comparison]:
         yield from write_proportions(one, part.context)
 
 
-def _group(
-    part: Part, rows: Sequence[Comparison], tests: int, correction: str
-) -> Group:
+def _group(part: Part, rows: Sequence[Comparison], tested: Multiplicity) -> Group:
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
     known = tuple(shift for shift in shifts if shift is not None)
@@ -297,11 +301,11 @@ def _group(
         reason=reason,
         shifts=known,
         outcomes=outcomes,
-        sensitivity=sensitivity(part.families, alpha, tests, correction),
+        sensitivity=sensitivity(part.families, alpha, tested),
         warnings=(
             *given.warnings,
             *_group_warnings(part, rows),
-            *out_of_reach(part.families, lone_level(alpha, tests, correction)),
+            *out_of_reach(part.families, tested.row_level(alpha)),
         ),
     )
 

@@ -67,6 +67,7 @@ class Cells:
         self._column: list[int] = []
         self._factor: list[float] = []
         self._processes: list[int] = []
+        self._plain: list[bool] = []
         self._sizes: list[int] = []
         self._values: list[float] = []
         self._summaries: list[tuple[int, Summary, bool]] = []
@@ -78,16 +79,21 @@ class Cells:
         factor: float,
         processes: tuple[tuple[float, ...], ...],
         summary: Summary | None,
+        plain: bool,
     ) -> None:
-        """Take one measurement; several of one row and column are averaged."""
+        """Take one measurement; several of one row and column are averaged.
+
+        `plain`: its center is a mean, not a trimmed one.
+        """
         if summary is not None:
             self._summaries.append((len(self._row), summary, not processes))
-            # A place-holder keeps the lists in step; the summary overrides it.
+            # Values, where known, say the center; else the summary's stands for them.
             processes = processes or ((summary.center,),)
         self._row.append(row)
         self._column.append(column)
         self._factor.append(factor)
         self._processes.append(len(processes))
+        self._plain.append(plain)
         if len(processes) == 1:
             self._sizes.append(len(processes[0]))
             self._values.extend(processes[0])
@@ -108,13 +114,13 @@ class Cells:
         sizes = np.array(self._sizes, dtype=np.intp)
         processes = np.array(self._processes, dtype=np.intp)
         factor = np.array(self._factor, dtype=np.float64)
-        found = summarise(values, sizes, processes)
+        plain = np.array(self._plain, dtype=bool)
+        found = summarise(values, sizes, processes, plain if plain.any() else None)
         center, error = found.center * factor, found.error * factor
         low, high, count = found.low * factor, found.high * factor, found.count.copy()
-        df = np.where(processes > 1, processes, found.count) - 1.0
+        df = found.df.copy()
         listed = np.ones(factor.size, dtype=bool)
         for place, summary, bare in self._summaries:
-            center[place] = summary.center * factor[place]
             if summary.n is not None:
                 count[place] = summary.n
                 # Values thinned to a limit say less than the spread of all of them;

@@ -17,6 +17,7 @@ from gitbench.compare import Detail, Part
 from gitbench.compare.families import Family
 from gitbench.compare.rules import fits, matcher
 from gitbench.model import (
+    PLAIN_MEANS,
     Comparison,
     Group,
     GroupSides,
@@ -29,6 +30,7 @@ from gitbench.sessions import group_sessions
 from gitbench.stats.alternatives import Alternative, alternatives
 from gitbench.stats.moderated import quantiles
 from gitbench.stats.power import detectable
+from gitbench.stats.sample import summarise
 from gitbench.stats.variance import SMALL_SUITE
 from gitbench.units import base_unit
 
@@ -184,7 +186,9 @@ def _explain(detail: Detail, row: Comparison) -> Explanation:
     if found is not None:
         family, index = found
         procedure = family.procedure
-        effects = np.concatenate([procedure.head_effects, procedure.window_effects])
+        effects = np.concatenate(
+            [procedure.head_effects[index], procedure.window_effects[index]]
+        )
         effects = family.sign * effects
     sides = _placed(part, place, known, found, effects)
     if found is None:
@@ -246,17 +250,17 @@ def _figures(run_id: str, run: Run, one: Measurement) -> RunFigures:
         told = f"{one.passes} of {one.trials}"
     factor = base_unit(one.metric.unit)[1]
     values = [value * factor for group in one.processes for value in group]
-    means = [math.fsum(v / len(g) for v in g) * factor for g in one.processes if g]
     center = None
-    if means and all(map(math.isfinite, means)):
-        center = math.fsum(mean / len(means) for mean in means)
     low, high, spread = min(values, default=None), max(values, default=None), None
+    if values:
+        center = _center(values, one)
     if len(values) > 1:
         with np.errstate(all="ignore"):
             spread = float(np.std(values, ddof=1))
     if one.summary is not None:
         summary = one.summary
-        center = summary.center * factor
+        if center is None:
+            center = summary.center * factor
         if summary.stddev is not None:
             spread = summary.stddev * factor
     return RunFigures(
@@ -270,6 +274,17 @@ def _figures(run_id: str, run: Run, one: Measurement) -> RunFigures:
         len(one.processes),
         told,
     )
+
+
+def _center(values: list[float], one: Measurement) -> float:
+    """The center of a run as `compare` takes it."""
+    found = summarise(
+        np.array(values),
+        np.array([len(group) for group in one.processes], dtype=np.intp),
+        np.array([len(one.processes)], dtype=np.intp),
+        np.array([one.metric.kind in PLAIN_MEANS]),
+    )
+    return float(found.center[0])
 
 
 def _placed(
@@ -318,7 +333,7 @@ def _with_test(
     change, levels = family.change, family.change.levels
     only = slice(index, index + 1)
     unit = float(family.scale[index]) if family.linear else 1.0
-    level = known.alpha / max(detail.tests, 1)
+    level = detail.multiplicity.row_level(known.alpha)
     error = math.sqrt(float(change.variance[index]))
     delta = float(change.delta[index])
     row = family.rows[index].number
@@ -332,7 +347,7 @@ def _with_test(
         shift=float(family.procedure.shift[index]) * unit,
         own=math.sqrt(float(levels.variance[index])) * unit,
         own_df=float(levels.df[index]),
-        prior=math.sqrt(prior.variance) * unit,
+        prior=math.sqrt(float(family.procedure.expected[index])) * unit,
         prior_df=prior.df,
         assumed=prior == SMALL_SUITE,
         moderated=math.sqrt(float(change.base_variance[index])) * unit,

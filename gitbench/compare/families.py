@@ -30,8 +30,8 @@ from gitbench.stats.moderated import (
     Sessions,
     compare_sessions,
 )
-from gitbench.stats.multiple import adjust, lone_level, rejection_level
-from gitbench.stats.power import detectable, sessions_needed
+from gitbench.stats.multiple import adjust, lone_level, rejection_level, weights
+from gitbench.stats.power import Outlook, detectable, sessions_needed
 from gitbench.stats.rows import first_present, median_of, row_means
 from gitbench.stats.shift import MIN_ROWS
 from gitbench.stats.variance import NO_PRIOR, SMALL_SUITE
@@ -103,7 +103,11 @@ class Family:
     """Adjusted p-values, those of rows outside the family uncorrected."""
     suite_worse: float = 1.0
     suite_better: float = 1.0
-    needed: Ints = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    outlook: Outlook = field(
+        default_factory=lambda: Outlook(
+            np.empty(0, dtype=np.intp), np.empty(0, dtype=bool)
+        )
+    )
 
     @property
     def change(self) -> Change:
@@ -121,9 +125,15 @@ class Family:
 
 
 def build_families(
-    table: Table, chosen: Sequence[tuple[Row, Limits]], alpha: float
+    table: Table,
+    chosen: Sequence[tuple[Row, Limits]],
+    alpha: float,
+    forced: Ints | None = None,
 ) -> list[Family]:
     """The comparable rows of one group, in families that are tested together.
+
+    `forced`, one entry a row of the table, is where its window is to be cut: newest
+    sessions of the window, 0 for nowhere.
 
     Rows with zeros or negative values have no logs; they form families of their
     own, without a suite shift and without a prior; so do rows of another method.
@@ -134,6 +144,7 @@ def build_families(
     methods = choose_methods(table, wanted)
     kinds: dict[tuple[object, ...], list[tuple[Row, Limits]]] = {}
     linear = table.grid.linear
+    cuts = np.zeros(len(table.rows), dtype=np.intp) if forced is None else forced
     for row, limits in chosen:
         metric = row.metric
         bent = bool(linear[row.number])
@@ -141,7 +152,7 @@ def build_families(
         key = (metric.name, row.base_unit, metric.kind, metric.better, how, bent)
         kinds.setdefault(key, []).append((row, limits))
     return [
-        _family(table, members, str(key[-2]), bool(key[-1]), alpha)
+        _family(table, members, str(key[-2]), bool(key[-1]), alpha, cuts)
         for key, members in kinds.items()
     ]
 
@@ -152,6 +163,7 @@ def _family(
     method: str,
     linear: bool,
     alpha: float,
+    forced: Ints,
 ) -> Family:
     rows, limits = [row for row, _ in members], [limit for _, limit in members]
     metric = rows[0].metric
@@ -175,12 +187,19 @@ def _family(
             np.zeros(len(rows)),
             None,
             NO_PRIOR,
-            np.zeros(sessions.window.shape[1]),
-            np.zeros(sessions.head.shape[1]),
+            np.zeros(len(rows)),
+            np.zeros(sessions.window.shape),
+            np.zeros(sessions.head.shape),
         )
     else:
         procedure = compare_sessions(
-            sessions, least, fitted, alpha, small_prior=assumed, adjust=not linear
+            sessions,
+            least,
+            fitted,
+            alpha,
+            small_prior=assumed,
+            adjust=not linear,
+            forced=forced[index],
         )
     if not gated.any():
         # Nothing of it may weigh in the gate.
@@ -358,8 +377,37 @@ def _gross(table: Table, index: Ints, silent: Bools, sign: float, none: bool) ->
     return (sign * found[index]).astype(np.intp)
 
 
+@dataclass(frozen=True, slots=True)
+class Multiplicity:
+    """The tests of a report that are corrected as one."""
+
+    tests: int
+    whole: int
+    """Those among them that speak of a whole suite: shifts, and outcomes of tasks."""
+    correction: str = "fdr_bh"
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Weights of rows and of whole suites, whose mean over all tests is 1.
+
+        They are argued for the false discovery rate only; without that all are alike.
+        """
+        if self.correction != "fdr_bh":
+            return 1.0, 1.0
+        return weights(self.tests - self.whole, self.whole)
+
+    def row_level(self, alpha: float) -> float:
+        """The p-value that a single changed row needs."""
+        level = lone_level(alpha, self.tests, self.correction)
+        return min(level * self.weights[0], alpha)
+
+
 class Tests(Protocol):
     """Tests of another kind that belong to the report's family."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether they speak of a whole suite, as a shift does."""
 
     @property
     def p_worse(self) -> Floats:
@@ -378,17 +426,30 @@ def correct(
     alpha: float,
     correction: str = "fdr_bh",
     others: Sequence[Tests] = (),
-) -> int:
-    """Correct the p-values of all families of a report as one, and return its size.
+) -> Multiplicity:
+    """Correct the p-values of all families of a report as one.
 
-    Worse and better are two families of tests; the suites' shifts are rows of both.
-    `others` are `Tests`, which take part alike.
+    Worse and better are two families of tests.  Shifts of suites, and `others` that
+    speak of a whole suite, have a part of alpha of their own.
     """
-    suites = [family for family in families if family.procedure.suite is not None]
-    worse = _all([f.change.p_worse[f.member] for f in families], suites, worse=True)
-    better = _all([f.change.p_better[f.member] for f in families], suites, worse=False)
-    worse = np.concatenate([worse, *(one.p_worse for one in others)])
-    better = np.concatenate([better, *(one.p_better for one in others)])
+    shifts = [family.procedure.suite for family in families]
+    suites = [shift for shift in shifts if shift is not None]
+    rows = sum(int(np.count_nonzero(family.member)) for family in families)
+    whole = len(suites) + sum(one.p_worse.size for one in others if one.whole)
+    total = rows + len(suites) + sum(one.p_worse.size for one in others)
+    tested = Multiplicity(total, whole, correction)
+    worse = _over_weights(
+        [family.change.p_worse[family.member] for family in families],
+        [suite.p_worse for suite in suites],
+        [(one.p_worse, one.whole) for one in others],
+        tested,
+    )
+    better = _over_weights(
+        [family.change.p_better[family.member] for family in families],
+        [suite.p_better for suite in suites],
+        [(one.p_better, one.whole) for one in others],
+        tested,
+    )
     adjusted_worse = adjust(worse, correction).tolist()
     adjusted_better = adjust(better, correction).tolist()
     place = 0
@@ -399,18 +460,16 @@ def correct(
         family.adjusted_worse[family.member] = adjusted_worse[place : place + number]
         family.adjusted_better[family.member] = adjusted_better[place : place + number]
         place += number
-    for family in suites:
-        family.suite_worse = adjusted_worse[place]
-        family.suite_better = adjusted_better[place]
-        place += 1
-    level = rejection_level(worse, alpha, correction=correction)
+    for family, shift in zip(families, shifts, strict=True):
+        if shift is not None:
+            family.suite_worse = adjusted_worse[place]
+            family.suite_better = adjusted_better[place]
+            place += 1
+    level = rejection_level(worse, alpha, correction=correction) * tested.weights[0]
+    level = min(level, alpha)
     for family in families:
-        _set_auto(family, lone_level(alpha, place, correction), alpha)
-        needed = sessions_needed(
-            family.change, family.worse, family.better, level, alpha
-        )
-        strong = np.array([reason is None for reason in family.weak])
-        family.needed = np.where(strong, needed, family.lacking)
+        _set_auto(family, tested.row_level(alpha), alpha)
+        _look_out(family, level, alpha)
     for one in others:
         end = place + one.p_worse.size
         one.settle(
@@ -419,7 +478,28 @@ def correct(
             level,
         )
         place = end
-    return place
+    return tested
+
+
+def _look_out(family: Family, level: float, alpha: float) -> None:
+    """Find out what more measuring would do for each row."""
+    outlook = sessions_needed(family.change, family.worse, family.better, level, alpha)
+    strong = np.array([reason is None for reason in family.weak])
+    sessions = np.where(strong, outlook.sessions, family.lacking)
+    family.outlook = replace(outlook, sessions=sessions)
+
+
+def _over_weights(
+    rows: list[Floats],
+    suites: list[Floats],
+    others: list[tuple[Floats, bool]],
+    tested: Multiplicity,
+) -> Floats:
+    """p-values of all tests of a report over their weights."""
+    of_row, of_suite = tested.weights
+    parts = [p / of_row for p in rows] + [p / of_suite for p in suites]
+    parts += [p / (of_suite if whole else of_row) for p, whole in others]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _set_auto(family: Family, level: float, alpha: float) -> None:
@@ -460,18 +540,12 @@ def _auto(change: Change, prior_df: float, level: float, alpha: float) -> Floats
     )
 
 
-def _all(rows: list[Floats], suites: list[Family], *, worse: bool) -> Floats:
-    shifts = [family.procedure.suite for family in suites]
-    p = np.array([suite.p_worse[0] for suite in shifts if suite is not None])
-    return np.concatenate([*rows, p if worse else 1 - p])
-
-
 def sensitivity(
-    families: Sequence[Family], alpha: float, tests: int, correction: str = "fdr_bh"
+    families: Sequence[Family], alpha: float, tested: Multiplicity
 ) -> tuple[float, float] | None:
     """Smallest change that the gate can see in half, and nine of ten, of the rows
     that are tested on logs; as a factor minus 1 in the bad direction."""
-    level = lone_level(alpha, tests, correction)
+    level = tested.row_level(alpha)
     found = [
         detectable(family.change, family.worse, level)[family.member]
         for family in families

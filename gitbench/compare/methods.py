@@ -130,7 +130,7 @@ def _without_pairs(change: Change, few: Bools, levels: Levels, head: Floats) -> 
     known = change.levels
     mixed = {
         name: np.where(few, getattr(levels, name), getattr(known, name))
-        for name in ("sessions", "newest", "center", "older", "variance", "df")
+        for name in ("sessions", "newest", "center", "older", "variance", "df", "given")
     }
     return replace(
         change,

@@ -134,7 +134,7 @@ def measure(pasts: Sequence[Past], settings: Settings) -> Noise:
     """The noise of the rows of some suites, all in one family as in a comparison."""
     sides = [_sides(past.suite, past.testbed, past.sessions, 0) for past in pasts]
     detail = compare_in_detail(sides, settings, head="history", base="history")
-    level = settings.alpha / max(detail.tests, 1)
+    level = detail.multiplicity.row_level(settings.alpha)
     rows = [
         row
         for group, part in enumerate(detail.parts)
@@ -210,16 +210,20 @@ def what_if(
     all rows, a fraction; None leaves each its own.  None if no row's noise is known.
     """
     seen, alarms = [], 0.0
-    level = alpha / max(noise.tests, 1)
+    level = noise.detail.multiplicity.row_level(alpha)
     for part in noise.detail.parts:
         for family in part.families:
             known = _measured(family)
             if family.linear or not known.any():
                 continue
             change = family.change
-            df = np.full(int(known.sum()), family.procedure.prior.df + sessions - 1.0)
+            levels = change.levels
+            more = sessions - levels.newest[known]
+            df = np.maximum(change.df[known] + more, 0.25)
             error = np.sqrt(
-                change.head_variance[known] + change.base_variance[known] / sessions
+                change.head_variance[known]
+                + change.base_variance[known] / sessions
+                + change.response_variance[known]
             )
             limit = family.worse[known]
             if threshold is not None:

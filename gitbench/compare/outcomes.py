@@ -54,6 +54,10 @@ class OutcomesTest:
     adjusted_worse: float = 1.0
     adjusted_better: float = 1.0
 
+    @property
+    def whole(self) -> bool:
+        return True
+
     def settle(self, worse: Floats, better: Floats, level: float) -> None:
         """Take the adjusted p-values."""
         self.adjusted_worse, self.adjusted_better = float(worse[0]), float(better[0])

@@ -22,13 +22,13 @@ class Plan:
 
 
 def plan(
-    row: RowNoise, change: float, *, power: float, alpha: float, tests: int
+    row: RowNoise, change: float, *, power: float, alpha: float, level: float
 ) -> Plan | None:
-    """Runs a side that find a change (a fraction) in one row among `tests`; None
-    where the row's noise is unknown or no ratio."""
+    """Runs a side that find a change (a fraction) in one row; None where the row's
+    noise is unknown or no ratio.  `level` is what the correction leaves of `alpha`."""
     if row.linear or not row.own_df or not math.isfinite(row.limit):
         return None
-    log, level = math.log1p(change), alpha / max(tests, 1)
+    log = math.log1p(change)
     return Plan(
         runs_per_side(row.noise, log, alpha=alpha, power=power),
         runs_per_side(row.noise, log, alpha=level, power=power),

@@ -149,6 +149,10 @@ class Proportions:
         """The mirror image."""
         return 1 - self.p_row[self.member]
 
+    @property
+    def whole(self) -> bool:
+        return False
+
     def settle(self, worse: Floats, better: Floats, level: float) -> None:
         """Take the adjusted p-values of the members, and the p-value that one more
         row would need."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from gitbench.compare.changes import finite as _finite
+from gitbench.compare.changes import interval as _interval
+from gitbench.compare.changes import own as _own
+from gitbench.compare.cuts import warn_of_steps
 from gitbench.compare.families import Family
 from gitbench.compare.rules import Limits
 from gitbench.compare.sides import Sides
@@ -33,7 +35,6 @@ from gitbench.model import (
     Verdict,
 )
 from gitbench.stats.moderated import Change
-from gitbench.units import format_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +184,15 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         family.weak,
         family.member.tolist(),
         family.gross.tolist(),
-        family.needed.tolist(),
+        family.outlook.sessions.tolist(),
+        family.outlook.of_baseline.tolist(),
         zip(change.p_worse.tolist(), change.p_better.tolist(), strict=True),
         family.scale.tolist(),
         family.auto.tolist(),
         _numbers(family),
         strict=True,
     )
-    _warn_of_steps(family)
+    warn_of_steps(family)
     for (
         row,
         limits,
@@ -198,6 +200,7 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         member,
         gross,
         needed,
+        of_base,
         p,
         scale,
         auto,
@@ -206,6 +209,8 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         base = context.sides.base[row.number]
         if weak is None:
             decision = _decide(family, numbers, context.alpha, suite)
+            if decision[1] == "noise":
+                decision = decision[0], _which_noise(needed, of_base)
         else:
             decision = _decide_weak(family, numbers, gross, weak)
         note = None
@@ -234,18 +239,11 @@ def write_family(family: Family, context: Context) -> Iterator[Comparison]:
         yield over_budget(result, limits)
 
 
-def _warn_of_steps(family: Family) -> None:
-    """Say where the baseline itself moved inside the window."""
-    levels = family.change.levels
-    for place in np.flatnonzero(levels.newest < levels.sessions).tolist():
-        newest = int(levels.newest[place])
-        step = _own(float(levels.center[place] - levels.older[place]), family.sign)
-        size = "" if step is None or family.linear else f" by {format_change(step)}"
-        which = "session" if newest == 1 else f"{newest} sessions"
-        family.rows[place].warnings.append(
-            f"the baseline itself moved{size} inside the window; compared with its "
-            f"newest {which}"
-        )
+def _which_noise(needed: int, of_baseline: bool) -> str:
+    """Why a row is not decided, by what would decide it."""
+    if needed:
+        return "noise"
+    return "noise-of-baseline" if of_baseline else "near-threshold"
 
 
 def _numbers(family: Family) -> Iterator[Numbers]:
@@ -262,7 +260,7 @@ def _numbers(family: Family) -> Iterator[Numbers]:
         family.worse,
         family.better,
         family.threshold,
-        (levels.newest == 1) & (levels.sessions > 1),
+        (levels.newest == 1) & (levels.sessions > 1) & ~levels.given,
         change.below,
     )
     for values in zip(*(column.tolist() for column in columns), strict=True):
@@ -409,7 +407,9 @@ def _decide_suite(family: Family, found: Change, alpha: float) -> Decision:
             worse=family.suite_limit,
             better=family.suite_limit,
             threshold=family.suite_limit,
-            single=bool(levels.newest[0] == 1 and levels.sessions[0] > 1),
+            single=bool(
+                levels.newest[0] == 1 and levels.sessions[0] > 1 and not levels.given[0]
+            ),
         ),
         alpha,
     )
@@ -484,26 +484,3 @@ def over_budget(result: Comparison, limits: Limits) -> Comparison:
 
 def accept_reason(limits: Limits) -> str | None:
     return limits.accept.reason if limits.accept else None
-
-
-def _own(log: float, sign: float) -> float | None:
-    """A difference of logs for the worse, as a change in the metric's own direction."""
-    try:
-        return _finite(math.expm1(sign * log))
-    except OverflowError:
-        return None
-
-
-def _interval(
-    delta: float, half_width: float, sign: float, below: float | None = None
-) -> tuple[float, float] | None:
-    """The ends in the metric's own direction; `below` is the way to the better end
-    where it is not `half_width`, that to the worse one."""
-    better = _own(delta - (half_width if below is None else below), sign)
-    worse = _own(delta + half_width, sign)
-    low, high = (better, worse) if sign > 0 else (worse, better)
-    return None if low is None or high is None else (low, high)
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

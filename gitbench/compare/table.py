@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gitbench.compare.cells import Cells, Grid
 from gitbench.model import (
+    PLAIN_MEANS,
     Benchmark,
     Better,
     GroupSides,
@@ -40,7 +41,7 @@ class Row:
     factor: float
     version: str | None
     center_of: str
-    """Which center of its values it is known by: `mean` or `median`."""
+    """Which center it is known by: `values`, or the summary's `mean` or `median`."""
     head: int = 0
     """Measurements of head that have values."""
     window: int = 0
@@ -76,6 +77,8 @@ class Table:
     grid: Grid
     commits: tuple[int, ...]
     """Of each session: its commit, 0 for head and 1 on for those of the window."""
+    sessions_of_commits: tuple[int, ...]
+    """Sessions that each commit of the window contributes, newest first."""
     rounds: Rounds | None = None
     """None where the sides share no round."""
 
@@ -100,8 +103,11 @@ def read_table(sides: GroupSides) -> Table:
     column = len(heads)
     commits = [0] * column
     window = sides.baseline.window if sides.baseline else ()
+    counts = []
     for place, commit in enumerate(window):
-        for session in group_sessions([one.run for one in commit.runs]):
+        sessions = group_sessions([one.run for one in commit.runs])
+        counts.append(len(sessions))
+        for session in sessions:
             for run in session:
                 reader.read_window(run, column, adds_rows=place == 0)
             column += 1
@@ -109,12 +115,12 @@ def read_table(sides: GroupSides) -> Table:
     rows = tuple(reader.rows.values())
     grid = reader.cells.grid(len(rows), len(heads), column)
     if not shared:
-        return Table(rows, grid, tuple(commits))
-    sessions = sorted({session for session, _ in shared})
-    numbers = [sessions.index(session) for session, _ in shared]
+        return Table(rows, grid, tuple(commits), tuple(counts))
+    ids = sorted({session for session, _ in shared})
+    numbers = [ids.index(session) for session, _ in shared]
     pairs = reader.pairs.grid(len(rows), len(shared), 2 * len(shared))
     rounds = Rounds(pairs, np.array(numbers, dtype=np.intp))
-    return Table(rows, grid, tuple(commits), rounds)
+    return Table(rows, grid, tuple(commits), tuple(counts), rounds)
 
 
 def _shared_rounds(sides: GroupSides) -> dict[Round, int]:
@@ -198,7 +204,7 @@ class _Reader:
             self._take(row, column, pair, one)
 
     def _add(self, key: Key, one: Measurement) -> Row:
-        row = Row(len(self.rows), one.benchmark, one.metric, "", 1.0, None, "mean")
+        row = Row(len(self.rows), one.benchmark, one.metric, "", 1.0, None, "values")
         self.rows[key] = row
         return row
 
@@ -211,9 +217,10 @@ class _Reader:
         factor = row.factor
         if metric is not row.metric and metric.unit != row.metric.unit:
             factor = base_unit(metric.unit)[1]
-        self.cells.add(row.number, column, factor, one.processes, one.summary)
+        plain = metric.kind in PLAIN_MEANS
+        self.cells.add(row.number, column, factor, one.processes, one.summary, plain)
         if pair is not None:
-            self.pairs.add(row.number, pair, factor, one.processes, one.summary)
+            self.pairs.add(row.number, pair, factor, one.processes, one.summary, plain)
 
 
 _LEFT_OUT = (
@@ -236,7 +243,7 @@ def _identify(row: Row, one: Measurement) -> None:
     row.metric = one.metric
     row.base_unit, row.factor = base_unit(one.metric.unit)
     row.version = one.version
-    row.center_of = one.summary.of if one.summary else "mean"
+    row.center_of = _center_of(one)
 
 
 def _difference(row: Row, one: Measurement) -> str | None:
@@ -256,12 +263,14 @@ def _difference(row: Row, one: Measurement) -> str | None:
             return "kind-differs"
         if {metric.better, known.better} == {Better.LOWER, Better.HIGHER}:
             return "direction-differs"
-    if one.summary is not None:
-        if one.summary.of != row.center_of:
-            return "center-differs"
-    elif row.center_of != "mean" and one.trials is None:
+    if one.trials is None and _center_of(one) != row.center_of:
         return "center-differs"
     return None
+
+
+def _center_of(one: Measurement) -> str:
+    """Which center a measurement is known by; a summary speaks without values only."""
+    return one.summary.of if one.summary and not one.processes else "values"
 
 
 def is_counted(row: Row, heads: int) -> bool:

@@ -124,6 +124,7 @@ def compare_groups(
         base_variance=numbers.base_variance,
         head_variance=numbers.head_variance,
         variance=numbers.variance,
+        response_variance=np.zeros(sessions.size),
         df=numbers.df,
         p_worse=numbers.p_worse,
         half_width=numbers.above,

@@ -7,19 +7,20 @@ made of.  `docs/explanation/statistics.md` gives the reasons and what was measur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gitbench.stats.rows import median_of, row_means
-from gitbench.stats.shift import MIN_ROWS, column_effects
+from gitbench.stats.shift import MIN_ROWS, Response, column_effects, respond
 from gitbench.stats.step import Levels, find_levels
 from gitbench.stats.student import tail, upper_quantile
 from gitbench.stats.variance import ROUNDING, SMALL_SUITE, Prior, fit_prior, moderate
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
 
 SUITE_PRIOR = Prior(2.0, 0.01**2)
 """How much a whole suite moves from session to session: 1 %, worth 2 df.
@@ -49,7 +50,7 @@ class Change:
     """Head against the newest level of the window, one entry a row, all (m,)."""
 
     levels: Levels
-    sessions: NDArray[np.intp]
+    sessions: Ints
     """Number of head's sessions."""
     delta: Floats
     """Head's mean minus the newest level."""
@@ -61,6 +62,8 @@ class Change:
     """Variance of one session of head; at least that of the window."""
     variance: Floats
     """Variance of `delta`; 0 where none could be estimated."""
+    response_variance: Floats
+    """The part of it that comes from how the row responds to its suite's moves."""
     df: Floats
     p_worse: Floats
     """One-sided p-value for worse; .5 where `variance` is 0."""
@@ -92,17 +95,20 @@ class Procedure:
 
     change: Change
     shift: Floats
-    """What head's move of the whole suite adds to each row's delta, (m,)."""
+    """What head's move of the whole suite, and the row's response to it, adds to each
+    row's delta; (m,)."""
     suite: Change | None
     """The suite's shift as a single row; None where the suite is too small or the
     window or head has too few sessions to test it."""
     prior: Prior
+    expected: Floats
+    """The prior's variance of each row, (m,)."""
     window_effects: Floats
-    """What each session of the window moved all rows by, against the newest level of
-    the suite, (k,); zeros where no shift is estimated.  The variance of a row is that
-    of what is left without them."""
+    """What each session of the window moved each row by with its suite, against the
+    newest level of the suite, (m, k); zeros where no shift is estimated.  The variance
+    of a row is that of what is left without them."""
     head_effects: Floats
-    """The same of each session of head, (n,)."""
+    """The same of each session of head, (m, n)."""
 
 
 def compare_sessions(
@@ -113,69 +119,112 @@ def compare_sessions(
     *,
     small_prior: Prior = SMALL_SUITE,
     adjust: bool = True,
+    forced: Ints | None = None,
 ) -> Procedure:
     """Compare all rows of one suite, testbed and metric.
 
     `least` (m,) is the smallest step that cuts a row's window, as a difference of
     logs; `fitted` (m,) tells which rows the shift and the prior are fitted to; with
-    `adjust` false neither is, and `small_prior` is used as it is.
+    `adjust` false neither is, and `small_prior` is used as it is.  `forced` as in
+    `find_levels`.
     """
     window, head = sessions.window, sessions.head
-    offset, suite = np.zeros(len(window)), None
-    by_window, by_head, level = np.zeros(window.shape[1]), np.zeros(head.shape[1]), 0.0
+    offset, suite, response = np.zeros(len(window)), None, None
+    level = 0.0
+    sizes = row_means(window) if adjust else None
     if adjust and np.count_nonzero(fitted) >= MIN_ROWS:
         by_window, by_head = column_effects(window[fitted], head[fitted])
-        suite = _suite_change(by_window, by_head, median_of(least), alpha)
+        cut = _suite_cut(forced, fitted)
+        suite = _suite_change(by_window, by_head, median_of(least), cut, alpha)
         level = float(suite.levels.center[0])
         # A session of too few rows to tell its effect is taken as an ordinary one.
         by_window = np.where(np.isnan(by_window), 0.0, by_window)
         by_head = np.where(np.isnan(by_head), level, by_head)
         offset = row_means(np.where(np.isnan(head), np.nan, by_head)) - level
         window, head = window - by_window, head - by_head
-    levels = find_levels(window, least)
+        response = respond(window, head, by_window, by_head, fitted)
+        window, head = response.window, response.head
+        offset = offset + response.offset
+    levels = find_levels(window, least, forced)
+    if response is not None:
+        levels = _without(levels, response.spent)
     prior = small_prior
     if adjust:
-        prior = fit_prior(levels.variance[fitted], levels.df[fitted], small_prior)
+        prior = fit_prior(
+            levels.variance[fitted],
+            levels.df[fitted],
+            small_prior,
+            None if sizes is None else sizes[fitted],
+        )
+    base_variance, df = moderate(levels.variance, levels.df, prior, sizes)
     within = row_means(np.where(np.isnan(window), np.nan, sessions.window_error))
     own = np.where(np.isnan(head), np.nan, sessions.head_error)
     own_df = np.where(np.isnan(head), 0.0, sessions.head_error_df).sum(axis=1)
-    change = _change(levels, head, within, row_means(own), own_df, prior, alpha)
+    change = _change(
+        levels,
+        head,
+        np.maximum(base_variance, within),
+        df,
+        own=row_means(own),
+        own_df=own_df,
+        response=response,
+        alpha=alpha,
+    )
     tested = suite is not None and suite.levels.df[0] > 0 and suite.sessions[0] > 0
     return Procedure(
         change,
         offset,
         suite if tested else None,
         prior,
-        by_window - level,
-        by_head - level,
+        prior.expected(np.zeros(len(window)) if sizes is None else sizes),
+        np.nan_to_num(sessions.window - window) - level,
+        np.nan_to_num(sessions.head - head) - level,
     )
 
 
-def _suite_change(window: Floats, head: Floats, least: float, alpha: float) -> Change:
+def _without(levels: Levels, spent: Floats) -> Levels:
+    """Levels whose variance rests on fewer degrees of freedom; a row that has any
+    keeps a quarter of one."""
+    df = np.where(levels.df > 0, np.maximum(levels.df - spent, 0.25), 0.0)
+    variance = levels.variance * levels.df / np.where(df > 0, df, 1.0)
+    return replace(levels, variance=variance, df=df)
+
+
+def _suite_cut(forced: Ints | None, fitted: Bools) -> int:
+    """Where the suite's own window is cut: where that of all of its rows is."""
+    return 0 if forced is None else int(forced[fitted].min())
+
+
+def _suite_change(
+    window: Floats, head: Floats, least: float, cut: int, alpha: float
+) -> Change:
     """The suite's own sessions as one row."""
-    levels = find_levels(window[None, :], np.array([least]))
-    nothing = np.zeros(1)
-    head = head[None, :]
-    return _change(levels, head, nothing, nothing, nothing, SUITE_PRIOR, alpha)
+    forced = np.array([cut], dtype=np.intp)
+    levels = find_levels(window[None, :], np.array([least]), forced)
+    base_variance, df = moderate(levels.variance, levels.df, SUITE_PRIOR)
+    none = np.zeros(1)
+    return _change(
+        levels, head[None, :], base_variance, df, own=none, own_df=none, alpha=alpha
+    )
 
 
 def _change(
     levels: Levels,
     head: Floats,
-    within: Floats,
+    base_variance: Floats,
+    df: Floats,
+    *,
     own: Floats,
     own_df: Floats,
-    prior: Prior,
     alpha: float,
+    response: Response | None = None,
 ) -> Change:
-    """Test head's mean against the newest levels.
+    """Test head's mean against the newest levels, whose sessions have the variance
+    `base_variance` with `df` degrees of freedom.
 
-    The variance of a session of the window is at least what its values tell,
-    `within`.  That of a session of head is at least as large, and at least what
-    head's values tell, `own`, and at least the scatter of head's sessions.
+    That of a session of head is at least as large, and at least what head's values
+    tell, `own`, and at least the scatter of head's sessions.
     """
-    base_variance, df = moderate(levels.variance, levels.df, prior)
-    base_variance = np.maximum(base_variance, within)
     count = np.count_nonzero(~np.isnan(head), axis=1)
     mean = np.where(count > 0, row_means(head), levels.center)
     squares = np.where(np.isnan(head), 0.0, (head - mean[:, None]) ** 2).sum(axis=1)
@@ -188,7 +237,11 @@ def _change(
     from_base = base_variance / np.maximum(levels.newest, 1)
     df = np.where(noisy, _joint_df(from_head, own_df, from_base, df), df)
     variance = from_head + from_base
-    variance = np.where((variance > ROUNDING) & (df > 0), variance, 0.0)
+    known = (variance > ROUNDING) & (df > 0)
+    added = np.zeros(count.size)
+    if response is not None:
+        added = np.where(known, response.variance(base_variance), 0.0)
+    variance = np.where(known, variance + added, 0.0)
     delta = mean - levels.center
     p_worse, half_width = _tests(delta, np.sqrt(variance), df, alpha)
     return Change(
@@ -199,6 +252,7 @@ def _change(
         base_variance=base_variance,
         head_variance=head_variance,
         variance=variance,
+        response_variance=added,
         df=df,
         p_worse=p_worse,
         half_width=half_width,

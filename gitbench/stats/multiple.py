@@ -71,3 +71,21 @@ def rejection_level(
 def lone_level(alpha: float, tests: int, correction: str) -> float:
     """The p-value that a single changed row needs among `tests`."""
     return rejection_level((), alpha, tests, correction)
+
+
+SHIFT_SHARE = 0.2
+"""The part of alpha that belongs to the shifts of suites."""
+
+
+def weights(rows: int, shifts: int) -> tuple[float, float]:
+    """Weights of rows and of shifts in one family; their mean over all tests is 1.
+
+    A shift is one of many tests, rests on few numbers, and what it says concerns all
+    rows; as one among equals it is found too rarely.  Correcting p / weight keeps the
+    family's error rate (Genovese, Roeder and Wasserman 2006, Biometrika 93).
+    """
+    total = rows + shifts
+    if not rows or not shifts:
+        return 1.0, 1.0
+    share = max(SHIFT_SHARE, shifts / total)
+    return (1 - share) * total / rows, share * total / shifts

@@ -59,13 +59,16 @@ def compare_pairs(base: Floats, head: Floats, session: Ints, alpha: float) -> Ch
     center = np.where(rounds > 0, row_means(np.where(present, base, np.nan)), 0.0)
     return Change(
         # No step is sought, so that the newest level is all there is.
-        levels=Levels(sessions, sessions, center, center, one, df),
+        levels=Levels(
+            sessions, sessions, center, center, one, df, np.zeros(mean.size, dtype=bool)
+        ),
         sessions=rounds,
         delta=mean,
         delta_older=mean,
         base_variance=np.zeros(mean.size),
         head_variance=variance * rounds,
         variance=variance,
+        response_variance=np.zeros(mean.size),
         df=df,
         p_worse=p_worse,
         half_width=half_width,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,8 @@ from gitbench.stats.moderated import Change, quantiles
 from gitbench.stats.ranks import smallest_p
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 POWER = 0.8
 MOST_SESSIONS = 50
@@ -32,10 +36,21 @@ def detectable(change: Change, limit: Floats, level: float) -> Floats:
     return seen
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What more measuring would do for rows that are not decided, all (m,)."""
+
+    sessions: Ints
+    """Further sessions of head that would decide; 0 where none of up to
+    `MOST_SESSIONS` would."""
+    of_baseline: Bools
+    """Where none would: as many further sessions of the baseline as well would."""
+
+
 def sessions_needed(
     change: Change, worse: Floats, better: Floats, level: float, alpha: float
-) -> NDArray[np.intp]:
-    """Further sessions of head that would decide each row; 0 where none would.
+) -> Outlook:
+    """How many further sessions would decide each row.
 
     Supposes that the change stays as estimated, and each variance too.  A row is
     decided when it is significant at `level` beyond its limit for worse or better
@@ -43,13 +58,33 @@ def sessions_needed(
     """
     further = np.arange(1, MOST_SESSIONS + 1)
     sessions = np.maximum(change.sessions, 1)[:, None] + further
-    base = (change.base_variance / change.levels.newest)[:, None]
-    error = np.sqrt(change.head_variance[:, None] / sessions + base)
-    delta = change.delta[:, None]
-    significant = np.abs(delta) > quantiles(level, change.df)[:, None] * error
+    from_head = change.head_variance[:, None] / sessions
+    newest = change.levels.newest
+    fixed = change.base_variance / newest + change.response_variance
+    limits = worse, better
+    tests = quantiles(level, change.df), quantiles(alpha, change.df)
+    decided = _decided(change.delta, from_head + fixed[:, None], limits, tests)
     if change.floor is not None:
-        significant &= smallest_p(change.levels.newest[:, None], sessions) < level
-    decided = significant & ((delta > worse[:, None]) | (-delta > better[:, None]))
-    half_width = quantiles(alpha, change.df)[:, None] * error
-    decided |= delta + half_width < worse[:, None]
-    return np.where(decided.any(axis=1), decided.argmax(axis=1) + 1, 0)
+        # Ranks of so few sessions can be significant at no change.
+        decided &= smallest_p(newest[:, None], sessions) < level
+    found = np.where(decided.any(axis=1), decided.argmax(axis=1) + 1, 0)
+    # More of the baseline makes its level known better, and how a row responds.
+    less = newest / (newest + MOST_SESSIONS)
+    both = from_head[:, -1] + fixed * less
+    helped = _decided(change.delta, both[:, None], limits, tests)[:, 0]
+    return Outlook(found, (found == 0) & helped)
+
+
+def _decided(
+    delta: Floats,
+    variance: Floats,
+    limits: tuple[Floats, Floats],
+    tests: tuple[Floats, Floats],
+) -> Bools:
+    """Whether rows (m,) with each of their variances (m, n) are decided."""
+    worse, better = limits[0][:, None], limits[1][:, None]
+    delta, error = delta[:, None], np.sqrt(variance)
+    critical, half_width = tests[0][:, None] * error, tests[1][:, None] * error
+    beyond = (delta > worse) | (-delta > better)
+    decided: Bools = (np.abs(delta) > critical) & beyond
+    return decided | (delta + half_width < worse)

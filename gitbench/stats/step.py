@@ -12,6 +12,7 @@ from gitbench.stats.student import upper_quantile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 MIN_SESSIONS = 4
 """A window of fewer sessions is never cut."""
@@ -35,13 +36,19 @@ class Levels:
     variance: Floats
     """Variance of a session about its level; 0 without degrees of freedom."""
     df: Floats
+    given: Bools
+    """The cut stands where it was told to be, whatever the numbers say."""
 
 
-def find_levels(window: Floats, least: Floats) -> Levels:
+def find_levels(window: Floats, least: Floats, forced: Ints | None = None) -> Levels:
     """Cut each row's window at its best single step, if it has one.
 
     `window` is (m, k) on logs (or raw numbers), newest session first, NaN where a
-    row is absent; `least` (m,) is the smallest step worth a cut.
+    row is absent; `least` (m,) is the smallest step worth a cut.  Where `forced`
+    (m,) is above 0 a row is cut whatever its numbers say, after that many newest
+    columns or where it splits best further back: a change that was accepted there may
+    have come some commits earlier.  A row with nothing on either side of such a cut is
+    treated as one without.
 
     A step is kept if the t test of its two sides with pooled variance, corrected
     for the number of splits tried, has p < `CUT_LEVEL`.  A real step on the base
@@ -59,11 +66,13 @@ def find_levels(window: Floats, least: Floats) -> Levels:
     mean = deviations.sum(axis=1) / safe
     centered = np.where(there, deviations - mean[:, None], 0.0)
     squares = (centered**2).sum(axis=1)
-    cut, gain, sums = _best_split(centered, count)
+    given = _forced_cuts(present, forced)
+    cut, gain, sums = _best_split(centered, count, given)
     older_count = np.maximum(count - cut, 1)
     between = np.where(cut > 0, sums / np.maximum(cut, 1) + sums / older_count, 0.0)
     remains = np.maximum(squares - gain, 0.0)
     kept = (cut > 0) & (np.abs(between) > least) & _significant(gain, remains, count)
+    kept |= given > 0
     newest = np.where(kept, cut, count)
     above = np.where(kept, sums / np.maximum(cut, 1), 0.0)
     below = np.where(kept, -sums / older_count, 0.0)
@@ -80,19 +89,36 @@ def find_levels(window: Floats, least: Floats) -> Levels:
         older=origin + mean + np.where(kept, below, above),
         variance=rest / np.maximum(df, 1),
         df=df,
+        given=given > 0,
     )
 
 
-def _best_split(centered: Floats, count: Ints) -> tuple[Ints, Floats, Floats]:
+def _forced_cuts(present: Bools, forced: Ints | None) -> Ints:
+    """Sessions of the newest level of rows whose cut is given; 0 for the others."""
+    m, k = present.shape
+    if forced is None or not forced.any():
+        return np.zeros(m, dtype=np.intp)
+    newest = np.count_nonzero(present & (np.arange(k) < forced[:, None]), axis=1)
+    both = (newest > 0) & (newest < np.count_nonzero(present, axis=1))
+    return np.where(both, newest, 0)
+
+
+def _best_split(
+    centered: Floats, count: Ints, given: Ints
+) -> tuple[Ints, Floats, Floats]:
     """Sessions after the best split (0 where none is tried), what it explains of the
-    sum of squares, and the sum of the deviations after it."""
+    sum of squares, and the sum of the deviations after it.
+
+    Where `given` is above 0 at least that many sessions are after it.
+    """
     m, k = centered.shape
-    if k < MIN_SESSIONS:
+    if k < MIN_SESSIONS and not given.any():
         return np.zeros(m, dtype=np.intp), np.zeros(m), np.zeros(m)
     sums = np.cumsum(centered, axis=1)[:, :-1]
     after = np.arange(1, k)
     before = count[:, None] - after
-    tried = (before > 0) & (count[:, None] >= MIN_SESSIONS)
+    enough = (count >= MIN_SESSIONS) | (given > 0)
+    tried = (before > 0) & enough[:, None] & (after >= given[:, None])
     gains = np.where(tried, sums**2 * (1 / after + 1 / np.maximum(before, 1)), -1.0)
     best = np.argmax(gains, axis=1)
     rows = np.arange(m)
@@ -104,7 +130,7 @@ def _best_split(centered: Floats, count: Ints) -> tuple[Ints, Floats, Floats]:
     )
 
 
-def _significant(gain: Floats, remains: Floats, count: Ints) -> NDArray[np.bool_]:
+def _significant(gain: Floats, remains: Floats, count: Ints) -> Bools:
     """Whether the best split passes its Bonferroni t test (k - 2 df)."""
     df = np.maximum(count - 2, 1)
     limit = np.zeros(count.size)

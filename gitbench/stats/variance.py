@@ -29,6 +29,11 @@ MAX_PRIOR_DF = 200.0
 ROUNDING = 1e-24
 """Variances of logs below this are rounding (1e-12 relative), thus zero."""
 
+LEAST_SLOPE_T = 2.5
+"""A trend is believed if its slope is as many standard errors from zero: 1 or 2 in 100
+suites of equally noisy rows."""
+
+_STEEPEST = 7.0
 _MIN_PRIOR_DF = 0.25
 _POINTS = 25
 _DROP = 0.5
@@ -42,6 +47,22 @@ class Prior:
 
     df: float
     variance: float
+    slope: float = 0.0
+    """How the log of the variance goes with a row's size, and the size at which it is
+    that of `variance`."""
+    size: float = 0.0
+
+    def expected(self, sizes: Floats) -> Floats:
+        """The prior's variance of rows of some sizes (logs of their centers)."""
+        if not self.slope:
+            return np.full(sizes.size, self.variance)
+        return self.variance * self.trend(sizes)
+
+    def trend(self, sizes: Floats) -> Floats:
+        """The prior's variance at some sizes, over `variance`."""
+        steepness = np.clip(self.slope * (sizes - self.size), -_STEEPEST, _STEEPEST)
+        factor: Floats = np.exp(steepness)
+        return factor
 
 
 NO_PRIOR = Prior(0.0, 0.0)
@@ -50,11 +71,14 @@ SMALL_SUITE = Prior(2.0, 0.02**2)
 """For suites too small to fit one: a standard deviation of 2 %, worth 2 df."""
 
 
-def fit_prior(variances: Floats, df: Floats, fallback: Prior) -> Prior:
+def fit_prior(
+    variances: Floats, df: Floats, fallback: Prior, sizes: Floats | None = None
+) -> Prior:
     """The prior behind sample variances with `df` degrees of freedom each, both (m,).
 
     Rows of zero variance or without degrees of freedom take no part.  `fallback`
-    where fewer than `MIN_ROWS` are left.
+    where fewer than `MIN_ROWS` are left.  With `sizes` (m,), logs of the rows' own
+    centers, the prior may follow them: short benchmarks are often noisier.
 
     By maximum likelihood: each variance over the prior's is F distributed.  Of the
     degrees of freedom that the likelihood cannot tell from the best ones, the
@@ -66,6 +90,10 @@ def fit_prior(variances: Floats, df: Floats, fallback: Prior) -> Prior:
     used = (variances > ROUNDING) & (df > 0)
     if np.count_nonzero(used) < MIN_ROWS:
         return fallback
+    slope = size = 0.0
+    if sizes is not None:
+        slope, size = _fit_trend(np.log(variances[used]), df[used], sizes[used])
+        variances = variances / Prior(0.0, 0.0, slope, size).trend(sizes)
     logs, low, high = np.log(variances[used]), _MIN_PRIOR_DF, MAX_PRIOR_DF
     for _ in range(2):
         # A coarse grid, then a fine one over what the coarse one leaves likely.
@@ -83,7 +111,50 @@ def fit_prior(variances: Floats, df: Floats, fallback: Prior) -> Prior:
     return Prior(
         math.exp(np.interp(place, places, np.log(grid))),
         math.exp(np.interp(place, places, log_variance)),
+        slope,
+        size,
     )
+
+
+def _fit_trend(logs: Floats, df: Floats, sizes: Floats) -> tuple[float, float]:
+    """Slope of log variances over sizes, and their middle; 0 and 0 where there is
+    nothing to believe.
+
+    Log variances less their bias, by weighted least squares (as in limma's trend,
+    Smyth 2004, section 5, and Law and others 2014, Genome Biology 15).
+    """
+    bias, noise = log_chi_square(df)
+    # Rows differ by about as much as the logs of variances of five df do.
+    weight = 1 / (noise + 0.5)
+    weight = weight / weight.sum()
+    size = float(weight @ sizes)
+    y, x = logs - bias, sizes - size
+    y = y - weight @ y
+    squares = float(weight @ x**2)
+    if squares <= 1e-12:
+        return 0.0, 0.0
+    slope = float(weight @ (x * y)) / squares
+    rest = float(weight @ (y - slope * x) ** 2) / (logs.size - 2)
+    if slope**2 * squares <= LEAST_SLOPE_T**2 * rest:
+        return 0.0, 0.0
+    return slope, size
+
+
+def log_chi_square(df: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of the log of chi-square over its degrees of freedom, `df` > 0:
+    digamma(df / 2) - log(df / 2) and trigamma(df / 2).
+
+    By recurrence up to 8, then by the asymptotic series (Abramowitz and Stegun 1964,
+    6.3.18 and 6.4.12).
+    """
+    x = df / 2
+    mean, variance = -np.log(x), np.zeros_like(x)
+    for _ in range(8):
+        mean, variance, x = mean - 1 / x, variance + 1 / x**2, x + 1
+    r = 1 / x**2
+    mean += np.log(x) - 0.5 / x - r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r / 240)))
+    variance += 1 / x + r / 2 + r / x * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r / 30)))
+    return mean, variance
 
 
 def _profile(logs: Floats, df: Floats, grid: Floats) -> tuple[Floats, Floats]:
@@ -111,11 +182,15 @@ def _profile(logs: Floats, df: Floats, grid: Floats) -> tuple[Floats, Floats]:
     return likelihood, center
 
 
-def moderate(variances: Floats, df: Floats, prior: Prior) -> tuple[Floats, Floats]:
+def moderate(
+    variances: Floats, df: Floats, prior: Prior, sizes: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Moderated variances and their degrees of freedom, both (m,).
 
-    Where neither the row nor the prior has any, both numbers are 0.
+    `sizes` (m,) as in `fit_prior`.  Where neither the row nor the prior has any
+    degrees of freedom, both numbers are 0.
     """
     total = df + prior.df
+    expected = prior.expected(np.zeros(df.size) if sizes is None else sizes)
     weighted = np.where(variances > ROUNDING, variances, 0.0) * df
-    return (weighted + prior.df * prior.variance) / np.where(total > 0, total, 1), total
+    return (weighted + prior.df * expected) / np.where(total > 0, total, 1), total

@@ -10,13 +10,21 @@ a named tuple, which is made in a quarter of the time of a frozen dataclass.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
-from gitbench.model import Benchmark, Better, Kind, Measurement, Run, Status
+from gitbench.model import (
+    PLAIN_MEANS,
+    Benchmark,
+    Better,
+    Kind,
+    Measurement,
+    Run,
+    Status,
+)
 from gitbench.store.notes import Notes
 from gitbench.store.repository import Commit
 from gitbench.units import base_unit
@@ -71,7 +79,9 @@ class Point(NamedTuple):
     status: Status
     message: str | None
     center: float | None
-    """The mean of the process means, or what the tool's summary says."""
+    """The trimmed mean of the processes' trimmed means, or the mean of their means (as
+    in `gitbench.stats.sample`); what the tool's summary says where no values are
+    known."""
     low: float | None
     """Smallest value; of a summary without values, what it says."""
     high: float | None
@@ -182,7 +192,7 @@ def point_of(one: Measurement, series: Series | None = None) -> Point:
         len(one.processes),
         len({len(values) for values in one.processes}) <= 1,
         one.summary is not None,
-        one.summary is not None and one.summary.of == "median",
+        one.summary is not None and not one.processes and one.summary.of == "median",
         one.passes,
         one.trials,
     )
@@ -200,20 +210,32 @@ def _spread(one: Measurement) -> tuple[float | None, float | None, float | None]
         high = max(map(max, one.processes))
     elif summary is not None:
         low, high = summary.low, summary.high
-    if summary is not None:
-        center = summary.center
-    elif one.processes:
-        means = [sum(values) / len(values) for values in one.processes]
-        center = sum(means) / len(means)
+    if one.processes:
+        mean = _mean if one.metric.kind in PLAIN_MEANS else _trimmed_mean
+        center = mean([mean(values) for values in one.processes])
         # Rounding takes the mean of equal values beside them: of 0.1 three times
         # it is 0.10000000000000002.
         center = min(max(center, low or 0.0), high or 0.0)
+    elif summary is not None:
+        center = summary.center
     else:
         assert one.passes is not None
         assert one.trials is not None
         share = one.passes / one.trials
         return share, None, None
     return _scaled(center, factor), _scaled(low, factor), _scaled(high, factor)
+
+
+def _trimmed_mean(values: Sequence[float]) -> float:
+    """The mean without the smallest and the greatest fifth, as `stats.sample` has it;
+    storing loads no numpy."""
+    cut = len(values) // 5
+    kept = sorted(values)[cut : len(values) - cut] if cut else values
+    return _mean(kept)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

@@ -11,9 +11,12 @@ import pytest
 from scipy import stats
 
 from gitbench.compare import compare
+from gitbench.compare.cuts import forced_cuts
+from gitbench.compare.table import read_table
 from gitbench.model import (
     REASONS,
     SEVERITY,
+    Accept,
     Better,
     Comparison,
     GroupSides,
@@ -371,9 +374,66 @@ def test_further_sessions_needed_are_told_where_they_help() -> None:
     undecided = [one for one in report.comparisons if one.reason == "noise"]
     assert any(one.sessions_needed for one in undecided)
     for one in report.comparisons:
+        assert (one.sessions_needed is not None) == (one.reason == "noise")
         if one.sessions_needed is not None:
-            assert one.reason == "noise"
             assert 1 <= one.sessions_needed <= 50
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "reason"),
+    [
+        ((1.0, 1.06, 0.94), 1.01, "noise-of-baseline"),
+        ((1.00, 1.01, 0.99, 1.005, 0.995), 1.0495, "near-threshold"),
+        ((1.00, 1.01, 0.99, 1.02, 0.98, 1.0, 1.0), 1.03, "noise"),
+    ],
+)
+def test_undecided_rows_tell_what_would_decide(
+    base: tuple[float, ...], head: float, reason: str
+) -> None:
+    """Too few runs of the baseline, an estimate at its limit, and noise that more of
+    head would overcome have reasons of their own; only the last has a number."""
+    runs = [[make_measurement(values=[v])] for v in base]
+    report = judge(make_sides(runs, [[make_measurement(values=[head])]]))
+    (found,) = report.comparisons
+    assert (found.verdict, found.reason) == (V.INCONCLUSIVE, reason)
+    assert (found.sessions_needed is None) == (reason != "noise")
+
+
+def test_an_accepted_change_that_landed_cuts_the_window() -> None:
+    """Head is compared with the sessions since, and told so; other rows are not."""
+    base = [one_run(100, 12, {3: 1.2}), one_run(101, 12, {3: 1.2}), *window(2, 12)]
+    sides = make_sides(base, [one_run(1, 12, {3: 1.2})])
+    assert sides.baseline is not None
+    accept = Accept("b3", "*", 0.25, "checksums")
+    landed = replace(sides, baseline=replace(sides.baseline, landed=((accept, 2),)))
+    found = row(judge(landed), "b3")
+    assert found.base is not None
+    assert found.base.sessions == 2
+    assert found.change == pytest.approx(0, abs=0.05)
+    assert "an accepted change by +" in found.warnings[0]
+    assert "the 2 sessions since" in found.warnings[0]
+    assert not row(judge(landed), "b4").warnings
+    assert row(judge(sides), "b3").base != found.base
+
+
+def test_the_last_accepted_change_to_land_counts() -> None:
+    """Of several the one with the fewest commits; one outside the window cuts
+    nothing, and commits with two sessions count with both."""
+    base = window(6, 3)
+    sides = make_sides(base, [one_run(1, 3)])
+    assert sides.baseline is not None
+    twice = replace(
+        sides.baseline.window[0],
+        runs=(*sides.baseline.window[0].runs, *sides.baseline.window[1].runs),
+    )
+    commits = (twice, *sides.baseline.window[2:])
+    accepts = [Accept(name, "dur*", 0.1, "so") for name in ("b*", "b1", "b2", "zz")]
+    landed = tuple(zip(accepts, (3, 1, 0, 2), strict=True))
+    baseline = replace(sides.baseline, window=commits, landed=landed)
+    table = read_table(replace(sides, baseline=baseline))
+    assert table.sessions_of_commits == (2, 1, 1, 1, 1)
+    assert forced_cuts(table, landed).tolist() == [4, 2, 4]
+    assert forced_cuts(table, ()).tolist() == [0, 0, 0]
 
 
 # ------------------------------------------------------------------ by the numbers
@@ -461,17 +521,19 @@ def test_a_summary_stands_for_values() -> None:
 def test_a_summary_of_few_values_weighs_little() -> None:
     """The same standard error of head from 3 values proves less than from 3,000."""
 
-    def head(n: int) -> list[Measurement]:
-        summary = Summary(0.115, stddev=0.004 * math.sqrt(n), n=n)
-        return [Measurement(make_measurement().benchmark, DURATION, summary=summary)]
+    def told(name: str, center: float, error: float, n: int) -> Measurement:
+        summary = Summary(center, stddev=error * math.sqrt(n), n=n)
+        return Measurement(make_measurement(name).benchmark, DURATION, summary=summary)
 
-    rows = [f"b{place}" for place in range(12)]
+    rows = ["sort", *(f"b{place}" for place in range(12))]
     base = [
-        [make_measurement(name, [0.1 + 0.0001 * run]) for name in ("sort", *rows)]
-        for run in range(10)
+        [told(name, 0.1 + 0.0001 * run, 0.0, 3) for name in rows] for run in range(10)
     ]
     few, many = (
-        row(judge(make_sides(base, [[*base[0][1:], *head(n)]])), "sort")
+        row(
+            judge(make_sides(base, [[*base[0][1:], told("sort", 0.115, 0.004, n)]])),
+            "sort",
+        )
         for n in (3, 3000)
     )
     assert few.change == many.change
@@ -480,13 +542,14 @@ def test_a_summary_of_few_values_weighs_little() -> None:
     assert few.p_value > 5 * many.p_value
 
 
-def test_the_center_of_a_summary_wins_over_thinned_values() -> None:
-    """Values kept beside an exact summary do not move its center."""
-    one = make_measurement(values=[1.0, 2.0, 9.0])
-    one = replace(one, summary=Summary(1.5, stddev=0.01, n=1000))
+def test_values_say_the_center_and_a_summary_how_many_there_were() -> None:
+    """Of values kept beside a summary of all of them, the center is the trimmed mean
+    of those kept, whatever center the summary tells."""
+    one = make_measurement(values=[1.0, 2.0, 3.0, 4.0, 50.0])
+    one = replace(one, summary=Summary(1.5, "median", stddev=0.01, n=1000))
     found = judge(make_sides([[one]] * 3, [[one]])).comparisons[0]
     assert found.head is not None
-    assert (found.head.center, found.head.values) == (1.5, 1000)
+    assert (found.head.center, found.head.values) == (3.0, 1000)
 
 
 # ------------------------------------------------------------- rows apart from tests
@@ -560,7 +623,8 @@ def test_a_benchmark_dropped_long_ago_is_not_missing() -> None:
         ({"metric": replace(DURATION, unit="B")}, "unit-differs"),
         ({"metric": replace(DURATION, kind=Kind.COUNT)}, "kind-differs"),
         ({"metric": replace(DURATION, better=Better.HIGHER)}, "direction-differs"),
-        ({"summary": Summary(0.1, of="median")}, "center-differs"),
+        ({"processes": (), "summary": Summary(0.1, of="median")}, "center-differs"),
+        ({"processes": (), "summary": Summary(0.1)}, "center-differs"),
     ],
 )
 def test_what_differs_is_not_compared(change: dict[str, object], reason: str) -> None:

@@ -7,13 +7,20 @@ of what `make calibrate` counts to bounds.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks.calibration.counts import Share, share_of
 from benchmarks.calibration.data import SIBLING, Source, read
 from benchmarks.calibration.replay import Cell, Replay, Tally, windows
+from gitbench.stats import multiple
+from gitbench.stats.shift import column_effects, respond
+
+Runs = Sequence[Mapping[str, Sequence[Sequence[float]]]]
 
 pytestmark = pytest.mark.skipif(
     not SIBLING.exists(), reason="the same-code data are not beside the project"
@@ -58,14 +65,14 @@ def share(tallies: list[Tally], *cell: object) -> Share:
     ("source", "k", "alarms", "found"),
     [
         ("asv-django", 2, 2, 0.55),
-        ("asv-django", 3, 2, 0.65),
-        ("asv-django", 5, 1, 0.70),
-        ("go", 3, 0, 0.95),
-        ("go", 5, 0, 0.95),
+        ("asv-django", 3, 2, 0.75),
+        ("asv-django", 5, 1, 0.80),
+        ("go", 3, 0, 0.97),
+        ("go", 5, 0, 0.97),
         ("go", 10, 0, 0.90),
-        ("jmh", 3, 1, 0.0),
-        ("jmh", 5, 1, 0.0),
-        ("rustls", 3, 2, 0.90),
+        ("jmh", 3, 1, 0.2),
+        ("jmh", 5, 1, 0.4),
+        ("rustls", 3, 2, 0.94),
         ("rustls", 10, 2, 0.95),
     ],
 )
@@ -80,14 +87,16 @@ def test_false_alarms_are_rare_and_ten_per_cent_is_found(
 
 
 @pytest.mark.parametrize(
-    ("source", "found"), [("asv-django", 0.65), ("go", 0.95), ("jmh", 0.9)]
+    ("source", "found"), [("asv-django", 0.8), ("go", 0.95), ("jmh", 0.9)]
 )
 def test_a_suite_that_is_slower_as_a_whole_is_named(source: str, found: float) -> None:
-    """With three sessions a whole suite made 10 % slower is red as a suite, and none
-    of its rows is called improved."""
+    """With three sessions a whole suite made 10 % slower is red as a suite.
+
+    Few of its rows are called improved: on a runner that became faster by more than
+    the build became slower they really are."""
     tallies = play(source, 3, "slower", factors=(1.1,), extents=("all",))
     assert share(tallies, 3, "all", "suite", 1.1).value >= found
-    assert share(tallies, 3, "all", "improved", 1.1).hits == 0
+    assert share(tallies, 3, "all", "improved", 1.1).value <= 0.01
 
 
 @pytest.mark.parametrize(
@@ -127,6 +136,80 @@ def test_measuring_again_clears_a_spike_and_keeps_a_regression(source: str) -> N
     assert share(tallies, 3, "again", "twice", 1.1).value >= once - 0.1
 
 
+CENTERS: dict[str, Callable[[np.ndarray], float]] = {
+    "mean": np.mean,
+    "trimmed mean": lambda x: stats.trim_mean(x, 0.2),
+    "median": np.median,
+    "minimum": np.min,
+}
+
+
+def centers(sequence: Runs, center: Callable[[np.ndarray], float]) -> np.ndarray:
+    """Logs of the centers of the rows that all runs have, (rows, runs)."""
+    names = sorted(set.intersection(*(set(run) for run in sequence)))
+    return np.array(
+        [
+            [
+                np.log(center(np.array([center(np.array(p)) for p in run[name]])))
+                if len(run[name]) > 1
+                else np.log(center(np.array(run[name][0])))
+                for run in sequence
+            ]
+            for name in names
+        ]
+    )
+
+
+@pytest.mark.parametrize("source", ["asv-django", "go", "jmh"])
+def test_trimmed_means_vary_less_from_run_to_run(source: str) -> None:
+    """On all three classes of machines trimmed means vary less than means."""
+    noise = {}
+    for name, center in CENTERS.items():
+        deviations = []
+        for sequence in sources()[source].sequences:
+            x = centers(sequence, center)
+            moves, _ = column_effects(x, x[:, :1])
+            deviations += list((x - moves).std(axis=1, ddof=1))
+        noise[name] = [float(np.quantile(deviations, q)) for q in (0.5, 0.9)]
+    shown = {name: f"{half:.2%} {most:.2%}" for name, (half, most) in noise.items()}
+    print(f"\n{source}: noise of half, nine of ten rows: {shown}", end="")
+    assert noise["trimmed mean"][0] <= 1.02 * noise["mean"][0]
+    assert noise["trimmed mean"][1] <= 1.02 * noise["mean"][1]
+
+
+def test_rows_respond_unequally_to_another_machine() -> None:
+    """In the sequence whose suite moved most, what is left of the rows' noise after
+    their responses is a third of what it was; where suites hardly move, nothing
+    changes."""
+    found = []
+    for sequence in sources()["asv-django"].sequences:
+        x = centers(sequence, CENTERS["trimmed mean"])
+        moves, _ = column_effects(x, x[:, :1])
+        rest, none = x - moves, np.zeros((len(x), 0))
+        after = respond(rest, none, moves, none[0], np.full(len(x), True)).window
+        before, left = (float(np.median(y.std(axis=1, ddof=1))) for y in (rest, after))
+        found.append((float(moves.std(ddof=1)), before, left))
+    found.sort()
+    for size, before, left in found:
+        print(f"\nmoves {size:.1%}: noise {before:.2%}, left {left:.2%}", end="")
+    assert found[-1][2] < 0.5 * found[-1][1]
+    assert found[0][2] > 0.9 * found[0][1]
+
+
+def test_a_share_of_alpha_finds_suites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite that is 10 % slower is named more often if its shift is not one of sixty
+    equal rows, and no unchanged one is."""
+    found = {}
+    for part in (0.0, multiple.SHIFT_SHARE):
+        monkeypatch.setattr(multiple, "SHIFT_SHARE", part)
+        tallies = play("asv-django", 3, "slower", factors=(1.1,), extents=("all",))
+        found[part] = share(tallies, 3, "all", "suite", 1.1).hits
+        whole = play("asv-django", 3, "whole")
+        assert share(whole, 3, "whole", "comparison").hits <= 2
+    print(f"\nsuites 10 % slower, named by share of alpha: {found}", end="")
+    assert found[multiple.SHIFT_SHARE] >= found[0.0] + 2
+
+
 @pytest.mark.parametrize(
     ("source", "least"), [("asv-django", 0.3), ("pyperf", 0.4), ("jmh", 0.7)]
 )
@@ -136,3 +219,20 @@ def test_values_of_one_run_are_no_trials(source: str, least: float) -> None:
     tallies = play(source, 1, "ranks")
     rule = "Mann-Whitney on values"
     assert share(tallies, 1, "whole", "different", 1.0, rule).value > least
+
+
+def test_single_values_tell_no_gross_change() -> None:
+    """With one value a run, unchanged rows lie beyond 2 x in about half of all pairs of
+    Enso's runs, so the rule for gross changes asks for five values a side."""
+    beyond = pairs = 0
+    for sequence in sources()["enso-engine"].sequences:
+        for place, run in enumerate(sequence):
+            for earlier in sequence[:place]:
+                ratios = [
+                    run[name][0][0] / earlier[name][0][0]
+                    for name in run.keys() & earlier.keys()
+                ]
+                beyond += any(ratio > 2 or ratio < 0.5 for ratio in ratios)
+                pairs += 1
+    print(f"\npairs of runs with a row beyond 2 x: {beyond} of {pairs}", end="")
+    assert beyond > 0.3 * pairs

@@ -62,3 +62,21 @@ def test_zeros_and_missing_values_are_never_gross() -> None:
     base = side([0.0] * 5, five, [])
     head = side(five, [0.0] * 5, five)
     assert gross_changes(base, head).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 2.0**53, 1e300])
+def test_the_size_of_the_numbers_does_not_matter(size: float) -> None:
+    """Medians and factors neither overflow nor vanish."""
+    with np.errstate(over="raise", invalid="raise"):
+        base = side([size * x for x in BASE])
+        head = side([size * x for x in (2.5, 2.6, 2.4, 2.7, 2.55)])
+        assert gross_changes(base, head).tolist() == [1]
+    assert base.median[0] == pytest.approx(1.05 * size, rel=1e-15)
+
+
+def test_ties_and_negative_values_are_never_gross() -> None:
+    """Equal constants do not differ, and a ratio of negative numbers says nothing."""
+    same = side([3.0] * 5)
+    assert gross_changes(same, same).tolist() == [0]
+    assert gross_changes(side([-3.0] * 5), side([9.0] * 5)).tolist() == [0]
+    assert gross_changes(side([9.0] * 5), side([-3.0] * 5)).tolist() == [0]

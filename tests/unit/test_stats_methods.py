@@ -126,7 +126,8 @@ def test_what_ranks_cannot_see_is_not_promised() -> None:
     assert np.isinf(detectable(found, limit, 0.01)).all()
     assert np.isfinite(detectable(found, limit, 0.02)).all()
     slow = compared("mann-whitney", sides(10, 2, 1)[0], [0.5, 0.51])
-    assert sessions_needed(slow, limit, limit, 0.01, ALPHA).tolist() == [1]
+    outlook = sessions_needed(slow, limit, limit, 0.01, ALPHA)
+    assert outlook.sessions.tolist() == [1]
 
 
 ROW = st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=4, max_size=6)

@@ -15,6 +15,7 @@ from gitbench.stats.multiple import (
     holm,
     lone_level,
     rejection_level,
+    weights,
 )
 
 # Subnormal numbers have few digits, and lose them in another order of operations.
@@ -104,3 +105,27 @@ def test_what_a_single_changed_row_needs() -> None:
     assert lone_level(0.05, 40, "holm") == pytest.approx(0.05 / 40)
     assert lone_level(0.05, 40, "none") == pytest.approx(0.05)
     assert lone_level(0.05, 0, "holm") == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 10, 2000])
+@pytest.mark.parametrize("shifts", [0, 1, 7])
+def test_weights_average_to_one(rows: int, shifts: int) -> None:
+    """What the shifts are given is taken from the rows, and never from shifts."""
+    of_rows, of_shifts = weights(rows, shifts)
+    total = rows * of_rows + shifts * of_shifts
+    assert total == pytest.approx(rows + shifts)
+    assert of_shifts >= 1 - 1e-12
+    if rows and shifts and shifts / (rows + shifts) <= 0.2:
+        assert shifts * of_shifts == pytest.approx(0.2 * (rows + shifts))
+
+
+def test_weighted_tests_keep_their_error_rate() -> None:
+    """Of null p-values divided by weights, any is rejected as often as alpha says."""
+    rng = np.random.default_rng(1)
+    of_rows, of_shifts = weights(50, 1)
+    scale = np.append(np.full(50, of_rows), of_shifts)
+    rejected = [
+        (benjamini_hochberg(np.minimum(rng.random(51) / scale, 1)) < 0.05).any()
+        for _ in range(3000)
+    ]
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.012)

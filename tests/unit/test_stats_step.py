@@ -94,3 +94,46 @@ def test_gaps_in_a_row_do_not_matter(rows: list[list[float]]) -> None:
             one, other = getattr(found, name)[place], getattr(alone, name)[0]
             assert np.isfinite(one)
             assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
+
+
+def test_a_forced_cut_is_made_whatever_the_numbers_say() -> None:
+    """The newest level is the sessions of so many newest columns, and the variance is
+    pooled within both, as in scipy's t test; a row without either side is not cut."""
+    rng = np.random.default_rng(8)
+    window = rng.normal(0, 0.01, (4, 6))
+    window[0, :2] += 0.2
+    window[1, 1] = np.nan
+    window[2, :3] = np.nan
+    forced = np.array([4, 3, 3, 0])
+    found = find_levels(window, np.full(4, LEAST), forced)
+    assert found.newest.tolist() == [4, 2, 3, 6]
+    assert found.given.tolist() == [True, True, False, False]
+    for row in range(2):
+        newest, older = window[row, : forced[row]], window[row, forced[row] :]
+        newest = newest[~np.isnan(newest)]
+        df = newest.size + older.size - 2
+        squares = newest.var() * newest.size + older.var() * older.size
+        assert found.center[row] == pytest.approx(newest.mean(), abs=1e-14)
+        assert found.older[row] == pytest.approx(older.mean(), abs=1e-14)
+        assert found.variance[row] == pytest.approx(squares / df, rel=1e-9)
+        assert found.df[row] == df
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("number", [-1, 0, 1, 2, 99])
+def test_short_windows_can_be_cut_by_force(k: int, number: int) -> None:
+    """A window of two can be cut, one of one cannot; nothing is divided by zero."""
+    with np.errstate(all="raise"):
+        found = find_levels(np.zeros((1, k)), np.array([LEAST]), np.array([number]))
+    cut = 0 < number < k
+    assert found.newest.tolist() == [number if cut else k]
+    assert found.df.tolist() == [max(k - 1 - cut, 0)]
+
+
+def test_steps_beyond_two_to_the_53_and_near_zero_are_found() -> None:
+    """Levels on a plain scale keep their numbers, large or tiny."""
+    for size in (2.0**53, 1e-140, 1e140):
+        row = size * np.array([[2.0, 2.0, 1.0, 1.0, 1.0]])
+        found = find_levels(row, np.array([size / 2]))
+        assert found.newest.tolist() == [2]
+        assert found.center[0] == 2 * size

@@ -14,6 +14,7 @@ from gitbench.stats.variance import (
     SMALL_SUITE,
     Prior,
     fit_prior,
+    log_chi_square,
     moderate,
 )
 
@@ -122,6 +123,66 @@ def test_nothing_known_gives_zero() -> None:
     """Without a prior and without degrees of freedom both numbers are 0, not NaN."""
     variance, df = moderate(np.array([0.0]), np.array([0.0]), NO_PRIOR)
     assert (variance.tolist(), df.tolist()) == ([0.0], [0.0])
+
+
+def test_logs_of_chi_square_are_those_of_scipy() -> None:
+    """Their mean and variance are digamma and trigamma, from .1 df to 1e6."""
+    df = np.geomspace(0.1, 1e6, 200)
+    mean, variance = log_chi_square(df)
+    assert np.allclose(
+        mean, special.digamma(df / 2) - np.log(df / 2), rtol=1e-9, atol=1e-12
+    )
+    assert np.allclose(variance, special.polygamma(1, df / 2), rtol=1e-10)
+
+
+# ----------------------------------------------------- noise that goes with the size
+
+
+def sized(rows: int, slope: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sample variances with 2 df, and the sizes that they follow."""
+    sizes = np.random.default_rng(seed).normal(-7, 2, rows)
+    return draw(rows, 2.0, Prior(8.0, 1e-4), seed) * np.exp(slope * (sizes + 7)), sizes
+
+
+def test_a_trend_over_the_sizes_is_that_of_least_squares() -> None:
+    """The slope is that of statsmodels' regression of the log variances; the prior is
+    then that of what is left."""
+    from statsmodels.regression.linear_model import OLS
+
+    variances, sizes = sized(60, -0.8, 1)
+    df = np.full(60, 2.0)
+    found = fit_prior(variances, df, NO_PRIOR, sizes)
+    design = np.column_stack([np.ones(60), sizes])
+    fitted = OLS(np.log(variances), design).fit()
+    assert found.slope == pytest.approx(fitted.params[1], rel=1e-9)
+    assert found.size == pytest.approx(sizes.mean(), rel=1e-9)
+    flat = fit_prior(variances / found.trend(sizes), df, NO_PRIOR)
+    assert (found.df, found.variance) == (flat.df, flat.variance)
+    assert found.df > fit_prior(variances, df, NO_PRIOR).df
+    moderated, total = moderate(variances, df, found, sizes)
+    expected = found.df * found.variance * found.trend(sizes) + 2 * variances
+    assert np.allclose(moderated, expected / total)
+
+
+def test_a_slope_that_may_be_chance_is_not_believed() -> None:
+    """Of 200 suites of equally noisy rows, few have a trend; their prior is the plain
+    one."""
+    trends = 0
+    for seed in range(200):
+        variances, sizes = sized(40, 0.0, seed)
+        found = fit_prior(variances, np.full(40, 2.0), NO_PRIOR, sizes)
+        trends += found.slope != 0
+        if not found.slope:
+            assert found == fit_prior(variances, np.full(40, 2.0), NO_PRIOR)
+    assert trends <= stats.binom.ppf(0.999, 200, 0.017)
+
+
+def test_rows_of_one_size_have_no_trend() -> None:
+    """Sizes that do not differ tell nothing, and nothing is divided by zero."""
+    variances, _ = sized(30, 0.0, 2)
+    with np.errstate(all="raise"):
+        found = fit_prior(variances, np.full(30, 2.0), NO_PRIOR, np.full(30, 5.0))
+    assert found.slope == 0
 
 
 # ------------------------------------------------------------- why not by moments

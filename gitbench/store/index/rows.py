@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 APPLICATION = 0x67626978
-VERSION = 1
+VERSION = 2
 """Raised with every change of what the file holds; another one is built anew."""
 
 BUSY_S = 0.05
