@@ -17,9 +17,16 @@ from gitbench.model import Reading, Run
 
 DATA = Path(__file__).parent.parent / "data"
 FILES = sorted(
-    path for path in DATA.iterdir() if path.is_file() and path.name != "README.md"
+    path
+    for folder in [DATA, *(DATA / tool for tool in formats.TOOLS)]
+    if folder.is_dir()
+    for path in folder.iterdir()
+    if path.is_file() and path.name != "README.md"
 )
-CONTENTS = {path.name: document.inflate(path.read_bytes()) for path in FILES}
+CONTENTS = {
+    path.relative_to(DATA).as_posix(): document.inflate(path.read_bytes())
+    for path in FILES
+}
 TOOLS = [None, *formats.TOOLS]
 
 fuzz = settings(
