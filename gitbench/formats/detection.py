@@ -117,7 +117,10 @@ def _pytest_benchmark(document: Document) -> bool:
 
 def _asv(document: Document) -> bool:
     top = _top(document)
-    if isinstance(top.get("results"), dict) and "commit_hash" in top:
+    if "commit_hash" in top and (
+        isinstance(top.get("results"), dict)
+        or {"env_name", "requirements", "result_columns"} & top.keys()
+    ):
         return True
     # Its benchmarks.json and machine.json are taken for what they are, and refused.
     if top.get("version") in (1, 2) and any(

@@ -224,7 +224,9 @@ def _measurements(name: str, family: _Family) -> Iterator[Measurement]:
             raise FormatError(
                 f"{where}.time_unit", f"it differs from that of {rows[0][0]}."
             )
-    for key, metric in _metrics(rows[0][1], unit):
+    for where, row in rows:
+        member(row, "real_time", where)
+    for key, metric in _metrics([row for _, row in rows], unit):
         # A counter may be missing in a repetition.
         values = [
             number(row[key], f"{where}[{quoted(key)}]")
@@ -243,7 +245,7 @@ def _ordered(name: str, family: _Family) -> list[tuple[str, dict[str, Any]]]:
     if len(rows) < 2:
         return rows
     order = [row.get("repetition_index") for _, row in rows]
-    if all(one is None or one == 0 for one in order):
+    if not any(order) and not any(row.get("repetitions") for _, row in rows):
         return rows
     numbers = [
         whole(one, f"{where}.repetition_index")
@@ -277,13 +279,16 @@ def _ended(rows: list[tuple[str, dict[str, Any]]]) -> tuple[Status, str] | None:
     return None
 
 
-def _metrics(row: dict[str, Any], unit: str) -> Iterator[tuple[str, Metric]]:
-    """The keys of a row that are measured, with what they measure."""
+def _metrics(rows: list[dict[str, Any]], unit: str) -> Iterator[tuple[str, Metric]]:
+    """The keys of a benchmark's rows that are measured, with what they measure."""
     for key, name in _TIMES.items():
-        if key in row:
+        if any(row.get(key) is not None for row in rows):
             yield key, Metric(name, unit, Better.LOWER, Kind.DURATION)
-    for key, value in row.items():
-        if key not in _NO_COUNTERS and type(value) in (int, float):
+    keys = dict.fromkeys(
+        key for row in rows for key, one in row.items() if type(one) in (int, float)
+    )
+    for key in keys:
+        if key not in _NO_COUNTERS:
             yield key, _counter(key)
 
 
@@ -334,7 +339,7 @@ def _summaries(benchmark: Benchmark, family: _Family) -> Iterator[Measurement]:
         return
     n = center.get("repetitions") or center.get("iterations")
     n = None if n is None else whole(n, f"{where}.repetitions", 1)
-    for key, metric in _metrics(center, unit):
+    for key, metric in _metrics([center], unit):
 
         def beside(name: str, key: str = key) -> float | None:
             place, row = told.get(name, ("", {}))

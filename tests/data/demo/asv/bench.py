@@ -1,6 +1,6 @@
 class Sums:
     params = ([100, 1000], ["list", "tuple, of", "it's"])
-    param_names = ["n", "kind"]
+    param_names = ("n", "kind")
 
     def setup(self, n, kind):
         if n == 1000 and kind == "it's":
