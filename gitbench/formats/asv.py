@@ -261,8 +261,9 @@ def _environment(top: dict[str, Any]) -> str:
         # Version 1 before 2018; made as asv makes it from the same parts.
         wanted = top.get("requirements")
         wanted = sorted(wanted.items()) if isinstance(wanted, dict) else []
-        parts = [f"{key}{value or ''}" for key, value in wanted]
-        name = "-".join([f"py{top.get('python')}", *parts])
+        parts = [key + (one if isinstance(one, str) else "") for key, one in wanted]
+        python = top.get("python")
+        name = "-".join([f"py{python if isinstance(python, str) else ''}", *parts])
     name = get_text(name, "env_name", 10_000)
     if name.startswith("existing") or "/" in name or "\\" in name:
         return "existing"

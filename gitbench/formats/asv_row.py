@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from gitbench.formats.document import (
     MAX_MEASUREMENTS,
     FormatError,
+    fail,
     get_list,
     get_text,
     number,
@@ -109,10 +109,10 @@ class Row:
         axes = []
         for i, axis in enumerate(get_list(params or [], f"{self.where}.params")):
             where = f"{self.where}.params[{i}]"
-            values = [
-                value if isinstance(value, str) else json.dumps(value)[:10_000]
-                for value in get_list(axis, where)
-            ]
+            values = get_list(axis, where)
+            for value in values:
+                if not isinstance(value, str):
+                    fail(where, "an array of texts", value)
             axes.append([shortened(value, _LONGEST_VALUE) for value in values])
         return axes
 

@@ -237,6 +237,7 @@ def _duration(case: _Case, statistics: dict[str, Any]) -> Measurement:
 
 _STAGE = itemgetter("IterationMode", "IterationStage")
 _NUMBERS = itemgetter("LaunchIndex", "Nanoseconds", "Operations")
+_LARGEST = 2**63
 _RESULT = ("Workload", "Result")
 _OLD_RESULT = ("Result", None)
 
@@ -258,15 +259,20 @@ def _launches(rows: object, where: str) -> tuple[tuple[float, ...], ...]:
             stage = (mode, row.get("IterationStage"))
         if stage != _RESULT and stage != _OLD_RESULT:
             continue
-        place = f"{where}.Measurements[{i}]"
         try:
-            launch, time, operations = _NUMBERS(row)
+            launch, time, count = _NUMBERS(row)
         except KeyError as exc:
-            raise FormatError(place, f"{exc.args[0]!r} is missing.") from exc
-        count = whole(operations, f"{place}.Operations", 1)
-        launch = whole(launch, f"{place}.LaunchIndex")
-        value = number(time, f"{place}.Nanoseconds") / count
-        launches.setdefault(launch, []).append(value)
+            raise FormatError(
+                f"{where}.Measurements[{i}]", f"{exc.args[0]!r} is missing."
+            ) from exc
+        # Exact types first, as a report may have a million of these.
+        if not (type(launch) is type(count) is int and launch >= 0 < count < _LARGEST):
+            place = f"{where}.Measurements[{i}]"
+            launch = whole(launch, f"{place}.LaunchIndex")
+            count = whole(count, f"{place}.Operations", 1)
+        if type(time) is not int or not -_LARGEST < time < _LARGEST:
+            time = number(time, f"{where}.Measurements[{i}].Nanoseconds")
+        launches.setdefault(launch, []).append(time / count)
     return tuple([tuple(values) for _, values in sorted(launches.items())])
 
 

@@ -6,6 +6,7 @@ one process.  Aggregates are read only where the repetitions themselves were lef
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +79,8 @@ class _Family:
 
     where: str
     """Place of its first row."""
-    families: set[Any] = field(default_factory=set)
+    place: tuple[Any, Any]
+    """Its number and that within its family, where the version writes them."""
     repetitions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Place and content of each."""
     aggregates: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
@@ -123,7 +125,7 @@ def read(document: Document) -> tuple[Reading, ...]:
             dirty=dirty,
             facts=facts(
                 cores=context.get("num_cpus"),
-                load=f"{load:.2f}" if type(load) in (int, float) else None,
+                load=f"{load:.2f}" if isinstance(load, float) else None,
             ),
             warnings=_warnings(context, summaries),
         ),
@@ -143,12 +145,14 @@ def _families(rows: list[Any]) -> dict[str, _Family]:
     for i, item in enumerate(rows):
         where = f"benchmarks[{i}]"
         row = get_object(item, where)
-        if "rms" in row or "big_o" in row or "cpu_coefficient" in row:
+        if row.get("run_type") != "iteration" and (
+            "rms" in row or "big_o" in row or "cpu_coefficient" in row
+        ):
             continue
-        name = get_text(
-            member(row, "run_name" if "run_name" in row else "name", where),
-            f"{where}.name",
-        )
+        key = "run_name" if "run_name" in row else "name"
+        name = row.get(key)
+        if not isinstance(name, str) or name not in found:
+            name = get_text(member(row, key, where), f"{where}.{key}")
         aggregate = row.get("aggregate_name")
         if row.get("run_type") == "aggregate":
             aggregate = get_text(
@@ -158,13 +162,11 @@ def _families(rows: list[Any]) -> dict[str, _Family]:
             name = name.removesuffix(f"_{aggregate}") or name
         elif "run_type" not in row:
             name, aggregate = _old_name(name, plain)
+        place = (row.get("family_index"), row.get("per_family_instance_index"))
         family = found.get(name)
         if family is None:
-            family = found[name] = _Family(where)
-        family.families.add(
-            (row.get("family_index"), row.get("per_family_instance_index"))
-        )
-        if len(family.families) > 1:
+            family = found[name] = _Family(where, place)
+        if place != family.place:
             raise _twice(where, name)
         if not isinstance(aggregate, str):
             family.repetitions.append((where, row))
@@ -219,21 +221,30 @@ def _measurements(name: str, family: _Family) -> Iterator[Measurement]:
     if ended is not None:
         yield Measurement(benchmark, duration, status=ended[0], message=ended[1])
         return
+    if any(row.get("time_unit") != rows[0][1].get("time_unit") for _, row in rows):
+        raise FormatError(
+            f"{rows[0][0]}.time_unit", "it differs from that of other repetitions."
+        )
     for where, row in rows:
-        if _unit(where, row) != unit:
-            raise FormatError(
-                f"{where}.time_unit", f"it differs from that of {rows[0][0]}."
-            )
-    for where, row in rows:
-        member(row, "real_time", where)
+        if row.get("real_time") is None:
+            raise FormatError(where, "'real_time' is missing.")
     for key, metric in _metrics([row for _, row in rows], unit):
-        # A counter may be missing in a repetition.
-        values = [
-            number(row[key], f"{where}[{quoted(key)}]")
-            for where, row in rows
-            if row.get(key) is not None
+        yield Measurement(benchmark, metric, (_values(rows, key),))
+
+
+def _values(rows: list[tuple[str, dict[str, Any]]], key: str) -> tuple[float, ...]:
+    """The numbers of one key; a counter may be missing in a repetition."""
+    found: list[Any] = [row.get(key) for _, row in rows]
+    # The common case, all floats, in two passes that stay in C.
+    if set(map(type, found)) == {float} and all(map(math.isfinite, found)):
+        return tuple(found)
+    return tuple(
+        [
+            number(value, f"{where}[{quoted(key)}]")
+            for value, (where, _) in zip(found, rows, strict=True)
+            if value is not None
         ]
-        yield Measurement(benchmark, metric, (tuple(values),))
+    )
 
 
 def _ordered(name: str, family: _Family) -> list[tuple[str, dict[str, Any]]]:
@@ -284,8 +295,13 @@ def _metrics(rows: list[dict[str, Any]], unit: str) -> Iterator[tuple[str, Metri
     for key, name in _TIMES.items():
         if any(row.get(key) is not None for row in rows):
             yield key, Metric(name, unit, Better.LOWER, Kind.DURATION)
+    # Repetitions have the same keys, so one row of each set of keys tells all.
+    shapes = {tuple(row): row for row in reversed(rows)}
     keys = dict.fromkeys(
-        key for row in rows for key, one in row.items() if type(one) in (int, float)
+        key
+        for row in reversed(shapes.values())
+        for key, one in row.items()
+        if type(one) in (int, float)
     )
     for key in keys:
         if key not in _NO_COUNTERS:

@@ -271,7 +271,7 @@ def test_a_skipped_benchmark_is_skipped() -> None:
         ([row(time_unit="h")], "benchmarks[0].time_unit: 'h' is none of ns, us, ms, s"),
         (
             [row(), row(repetition_index=1, time_unit="ms")],
-            "benchmarks[1].time_unit: it differs",
+            "benchmarks[0].time_unit: it differs",
         ),
         ([row(real_time=float("nan"))], "benchmarks[0]['real_time']: it is NaN"),
         ([row(frobs=float("inf"))], "benchmarks[0]['frobs']: it is infinite"),
