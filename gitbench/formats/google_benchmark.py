@@ -81,8 +81,9 @@ class _Family:
     """Place of its first row."""
     place: tuple[Any, Any]
     """Its number and that within its family, where the version writes them."""
-    repetitions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Place and content of each."""
+    repetitions: list[dict[str, Any]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """Number of each repetition's row in the file, for messages."""
     aggregates: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     """By their names: mean, median, ..."""
 
@@ -141,10 +142,9 @@ def _families(rows: list[Any]) -> dict[str, _Family]:
     What is complexity (`_BigO`, `_RMS`) is left out: a fit over several benchmarks.
     """
     found: dict[str, _Family] = {}
-    plain = _plain_names(rows)
+    plain: frozenset[str] | None = None
     for i, item in enumerate(rows):
-        where = f"benchmarks[{i}]"
-        row = get_object(item, where)
+        row = item if isinstance(item, dict) else get_object(item, _at(i))
         if row.get("run_type") != "iteration" and (
             "rms" in row or "big_o" in row or "cpu_coefficient" in row
         ):
@@ -152,27 +152,33 @@ def _families(rows: list[Any]) -> dict[str, _Family]:
         key = "run_name" if "run_name" in row else "name"
         name = row.get(key)
         if not isinstance(name, str) or name not in found:
-            name = get_text(member(row, key, where), f"{where}.{key}")
+            name = get_text(member(row, key, _at(i)), f"{_at(i)}.{key}")
         aggregate = row.get("aggregate_name")
         if row.get("run_type") == "aggregate":
-            aggregate = get_text(
-                member(row, "aggregate_name", where), f"{where}.aggregate_name"
-            )
+            aggregate = member(row, "aggregate_name", _at(i))
+            aggregate = get_text(aggregate, f"{_at(i)}.aggregate_name")
             # Before 1.5 the run's name still had the aggregate's at its end.
             name = name.removesuffix(f"_{aggregate}") or name
         elif "run_type" not in row:
+            plain = _plain_names(rows) if plain is None else plain
             name, aggregate = _old_name(name, plain)
         place = (row.get("family_index"), row.get("per_family_instance_index"))
         family = found.get(name)
         if family is None:
-            family = found[name] = _Family(where, place)
+            family = found[name] = _Family(_at(i), place)
         if place != family.place:
-            raise _twice(where, name)
+            raise _twice(_at(i), name)
         if not isinstance(aggregate, str):
-            family.repetitions.append((where, row))
-        elif family.aggregates.setdefault(aggregate, (where, row))[1] is not row:
-            raise _twice(where, f"{name}_{aggregate}")
+            family.repetitions.append(row)
+            family.numbers.append(i)
+        elif family.aggregates.setdefault(aggregate, (_at(i), row))[1] is not row:
+            raise _twice(_at(i), f"{name}_{aggregate}")
     return found
+
+
+def _at(i: int) -> str:
+    """The place of a row, for messages; made only when one is needed."""
+    return f"benchmarks[{i}]"
 
 
 def _twice(where: str, name: str) -> FormatError:
@@ -211,60 +217,65 @@ def _old_name(name: str, known: frozenset[str]) -> tuple[str, str | None]:
 def _measurements(name: str, family: _Family) -> Iterator[Measurement]:
     """All metrics of one benchmark."""
     benchmark = Benchmark(name)
-    rows = _ordered(name, family)
-    if not rows:
+    if not family.repetitions:
         yield from _summaries(benchmark, family)
         return
+    _put_in_order(name, family)
+    rows = family.repetitions
     ended = _ended(rows)
-    unit = _unit(*rows[0])
+    unit = _unit(family.where, rows[0])
     duration = Metric("duration", unit, Better.LOWER, Kind.DURATION)
     if ended is not None:
         yield Measurement(benchmark, duration, status=ended[0], message=ended[1])
         return
-    if any(row.get("time_unit") != rows[0][1].get("time_unit") for _, row in rows):
+    if any(row.get("time_unit") != rows[0].get("time_unit") for row in rows):
         raise FormatError(
-            f"{rows[0][0]}.time_unit", "it differs from that of other repetitions."
+            f"{family.where}.time_unit", "it differs from that of other repetitions."
         )
-    for where, row in rows:
-        if row.get("real_time") is None:
-            raise FormatError(where, "'real_time' is missing.")
-    for key, metric in _metrics([row for _, row in rows], unit):
-        yield Measurement(benchmark, metric, (_values(rows, key),))
+    for i, time in zip(
+        family.numbers, [row.get("real_time") for row in rows], strict=True
+    ):
+        if time is None:
+            raise FormatError(_at(i), "'real_time' is missing.")
+    for key, metric in _metrics(rows, unit):
+        yield Measurement(benchmark, metric, (_values(family, key),))
 
 
-def _values(rows: list[tuple[str, dict[str, Any]]], key: str) -> tuple[float, ...]:
+def _values(family: _Family, key: str) -> tuple[float, ...]:
     """The numbers of one key; a counter may be missing in a repetition."""
-    found: list[Any] = [row.get(key) for _, row in rows]
+    found: list[Any] = [row.get(key) for row in family.repetitions]
     # The common case, all floats, in two passes that stay in C.
     if set(map(type, found)) == {float} and all(map(math.isfinite, found)):
         return tuple(found)
     return tuple(
         [
-            number(value, f"{where}[{quoted(key)}]")
-            for value, (where, _) in zip(found, rows, strict=True)
+            number(value, f"{_at(i)}[{quoted(key)}]")
+            for i, value in zip(family.numbers, found, strict=True)
             if value is not None
         ]
     )
 
 
-def _ordered(name: str, family: _Family) -> list[tuple[str, dict[str, Any]]]:
-    """The repetitions in the order in which they are numbered.
+def _put_in_order(name: str, family: _Family) -> None:
+    """Sort the repetitions by their own numbers.
 
     Versions before 1.5 do not number them.
     """
     rows = family.repetitions
-    if len(rows) < 2:
-        return rows
-    order = [row.get("repetition_index") for _, row in rows]
-    if not any(order) and not any(row.get("repetitions") for _, row in rows):
-        return rows
+    order = [row.get("repetition_index") for row in rows]
+    if len(rows) < 2 or (
+        not any(order) and not any(row.get("repetitions") for row in rows)
+    ):
+        return
     numbers = [
-        whole(one, f"{where}.repetition_index")
-        for one, (where, _) in zip(order, rows, strict=True)
+        whole(one, f"{_at(i)}.repetition_index")
+        for one, i in zip(order, family.numbers, strict=True)
     ]
     if len(set(numbers)) != len(numbers):
         raise _twice(family.where, name)
-    return [rows[i] for i in sorted(range(len(rows)), key=numbers.__getitem__)]
+    places = sorted(range(len(rows)), key=numbers.__getitem__)
+    family.repetitions = [rows[place] for place in places]
+    family.numbers = [family.numbers[place] for place in places]
 
 
 def _unit(where: str, row: dict[str, Any]) -> str:
@@ -276,13 +287,13 @@ def _unit(where: str, row: dict[str, Any]) -> str:
     return str(unit)
 
 
-def _ended(rows: list[tuple[str, dict[str, Any]]]) -> tuple[Status, str] | None:
+def _ended(rows: list[dict[str, Any]]) -> tuple[Status, str] | None:
     """Whether a repetition failed or was skipped, and why; None if all are fine."""
     for flag, text, status in (
         ("error_occurred", "error_message", Status.FAILED),
         ("skipped", "skip_message", Status.SKIPPED),
     ):
-        for _, row in rows:
+        for row in rows:
             if row.get(flag):
                 message = row.get(text)
                 told = message if isinstance(message, str) and message else "no reason"
@@ -347,7 +358,7 @@ def _summaries(benchmark: Benchmark, family: _Family) -> Iterator[Measurement]:
             "a mean, nor a median.",
         )
     where, center = told[of]
-    ended = _ended([told[of]])
+    ended = _ended([center])
     unit = _unit(where, center)
     if ended is not None:
         duration = Metric("duration", unit, Better.LOWER, Kind.DURATION)
