@@ -211,7 +211,9 @@ def combine(told: Facts, own: Facts, named: Collection[str] = ()) -> Facts:
       on who records.  Where all it tells agrees with this machine, our kernel,
       governor, runner and load are added, which are no part of the fingerprint.
     - A file that tells neither (hyperfine; Go on some systems) was measured here,
-      unless its system or architecture differs.
+      unless its system or architecture differs.  So was one that tells its number
+      of cores and nothing else (Google Benchmark), unless that differs: all machines
+      of four cores would be one testbed.
 
     Only facts of the allow-list and those `named` by the configuration remain.
     """
@@ -220,7 +222,8 @@ def combine(told: Facts, own: Facts, named: Collection[str] = ()) -> Facts:
     ours = {key: value for key, value in own if key in allowed}
     shared = [key for key in _IDENTITY if key in theirs and key in ours]
     agree = all(_comparable(k, theirs[k]) == _comparable(k, ours[k]) for k in shared)
-    if not ("cpu" in theirs or "cores" in theirs):
+    told_here = [key for key in _IDENTITY if key in theirs]
+    if told_here == ["cores"] or not ("cpu" in theirs or "cores" in theirs):
         merged = ours | theirs if agree else theirs
     elif agree and "cpu" in shared and "cores" in shared:
         extra = {key: value for key, value in ours.items() if key not in _IDENTITY}

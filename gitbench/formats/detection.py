@@ -41,8 +41,17 @@ def is_folder_of(tool: str, folder: Folder) -> bool:
     if tool == "criterion":
         return any(path.endswith("/estimates.json") for path in folder.paths)
     if tool == "asv":
-        names = {path.rpartition("/")[2] for path in folder.paths}
-        return "benchmarks.json" in names and "machine.json" in names
+        # machine.json stands beside the results, <first digits of commit>-<...>.json.
+        places = {
+            path.rpartition("/")[0]
+            for path in folder.paths
+            if path.rpartition("/")[2] == "machine.json"
+        }
+        return any(
+            path.rpartition("/")[0] in places
+            and re.match(r"[0-9a-f]{8}-", path.rpartition("/")[2])
+            for path in folder.paths
+        )
     return False
 
 
@@ -108,7 +117,10 @@ def _pytest_benchmark(document: Document) -> bool:
 
 def _asv(document: Document) -> bool:
     top = _top(document)
-    if isinstance(top.get("results"), dict) and "commit_hash" in top:
+    if "commit_hash" in top and (
+        isinstance(top.get("results"), dict)
+        or {"env_name", "requirements", "result_columns"} & top.keys()
+    ):
         return True
     # Its benchmarks.json and machine.json are taken for what they are, and refused.
     if top.get("version") in (1, 2) and any(
@@ -338,14 +350,19 @@ _BINARY: dict[str, Callable[[Document], bool]] = {
 # ------------------------------------------------------------------------- text
 
 _TEXT = {
+    "asv": r"^\[ {0,2}\d{1,3}\.\d\d%\] (?:·|-){1,9} ",
     "benchee": r"^Name +ips +average +deviation +median",
     "benchmark-js": r"^.{1,500}? x [\d,.]+ ops/sec ±",
+    "benchmarkdotnet": r'\A"?(?:Method|Type|Namespace)"?[,;][^\n]{0,5000}'
+    r'[,;]"?Mean(?: \[[^\n\],;]{1,9}\])?"?[,;]"?(?:Error|StdDev|Ratio)',
     "catch2": r"^benchmark name +samples +iterations +(?:estimated|est run time)",
     "csv": r'\A(?=(?:[^\n{[]*[,;\t])?"?benchmark"?[,;\t\r\n])'
     r'(?:[^\n]*[,;\t])?"?value"?[,;\t\r\n]',
     "dart": r"^.{1,500}?\(RunTime\): [\d.]+ (?:us|ms|s)\b",
     "go": r"^(?:Benchmark\S*[ \t]+\d+[ \t]+[-+.0-9]\S*[ \t]+\S|Benchmark\S* *\t"
     r"|goos: \S|ok +\t|FAIL\t|--- FAIL: Benchmark)",
+    "google-benchmark": r"^(?:Benchmark +Time +CPU +Iterations"
+    r"|name,iterations,real_time,cpu_time,time_unit)",
     "iai": r"^  (?:Instructions|Iterations): +[\d,]+",
     "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,',
     "libtest": r"^\s*test .{1,500}? \.\.\. bench: +[\d,.]+ ",

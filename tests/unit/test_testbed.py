@@ -227,6 +227,13 @@ def test_a_file_that_tells_only_its_system_is_completed() -> None:
     assert found == dict(OWN)
 
 
+def test_a_file_that_tells_only_its_cores_is_completed() -> None:
+    """Google Benchmark tells the number of cores: the same number is this machine."""
+    same = dict(OWN)["cores"]
+    assert dict(testbed.combine((("cores", same),), OWN)) == dict(OWN)
+    assert testbed.combine((("cores", "77"),), OWN) == (("cores", "77"),)
+
+
 def test_only_allowed_facts_of_a_file_are_kept() -> None:
     """A file cannot add facts that nobody asked for; the configuration can."""
     told = (("gpu", "A100"), ("host", "secret"))
