@@ -39,7 +39,8 @@ def detect(document: Document) -> tuple[str, ...]:
 def is_folder_of(tool: str, folder: Folder) -> bool:
     """Whether a folder is what `tool` writes."""
     if tool == "criterion":
-        return any(path.endswith("/estimates.json") for path in folder.paths)
+        names = {"/".join(path.split("/")[-2:]) for path in folder.paths}
+        return bool(names & {"new/estimates.json", "new/sample.json", "new/raw.csv"})
     if tool == "asv":
         names = {path.rpartition("/")[2] for path in folder.paths}
         return "benchmarks.json" in names and "machine.json" in names
@@ -138,6 +139,9 @@ def _google_benchmark(document: Document) -> bool:
 
 
 def _criterion(document: Document) -> bool:
+    # Single files of its folder are taken for what they are, and refused.
+    if {"group_id", "full_id"} <= _top(document).keys():
+        return True
     return any(
         one.get("reason") in ("benchmark-complete", "group-complete")
         for one in _objects(document.values)
@@ -153,7 +157,8 @@ def _libtest(document: Document) -> bool:
 
 
 def _iai(document: Document) -> bool:
-    first = _top(document)
+    # One summary a line, or an array of them (jq -s).
+    first = next(iter(_rows(document)), _top(document))
     return {"module_path", "function_name"} <= first.keys() and bool(
         {"callgrind_summary", "profiles", "baselines", "kind"} & first.keys()
     )
@@ -232,7 +237,10 @@ def _k6(document: Document) -> bool:
         top = top["k6"]
     results = top.get("results")
     if isinstance(results, dict) and isinstance(results.get("metrics"), list):
-        return isinstance(top.get("metadata"), dict) and "k6Version" in top["metadata"]
+        metadata = top.get("metadata")
+        return isinstance(metadata, dict) and bool(
+            {"k6_version", "k6Version"} & metadata.keys()
+        )
     metrics = top.get("metrics")
     if not isinstance(metrics, dict):
         return False
@@ -341,13 +349,16 @@ _TEXT = {
     "benchee": r"^Name +ips +average +deviation +median",
     "benchmark-js": r"^.{1,500}? x [\d,.]+ ops/sec ±",
     "catch2": r"^benchmark name +samples +iterations +(?:estimated|est run time)",
+    "criterion": r"^.{0,300}? time: +\[[\d.]+ [pnµm]?s [\d.]+ [pnµm]?s ",
     "csv": r'\A(?=(?:[^\n{[]*[,;\t])?"?benchmark"?[,;\t\r\n])'
     r'(?:[^\n]*[,;\t])?"?value"?[,;\t\r\n]',
     "dart": r"^.{1,500}?\(RunTime\): [\d.]+ (?:us|ms|s)\b",
     "go": r"^(?:Benchmark\S*[ \t]+\d+[ \t]+[-+.0-9]\S*[ \t]+\S|Benchmark\S* *\t"
     r"|goos: \S|ok +\t|FAIL\t|--- FAIL: Benchmark)",
     "iai": r"^  (?:Instructions|Iterations): +[\d,]+",
-    "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,',
+    "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,'
+    r"|^# (?:JMH version: |Run progress: +[\d.]+% complete|Benchmark mode: )"
+    r"|^Benchmark +(?:\(\w+\) +)*Mode +(?:Cnt|Samples) +Score ",
     "libtest": r"^\s*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
     "openmetrics": r"^# (?:TYPE|HELP|UNIT) [A-Za-z_:]",
     "perf": r"^\s*Performance counter stats for "
