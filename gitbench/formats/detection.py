@@ -39,8 +39,11 @@ def detect(document: Document) -> tuple[str, ...]:
 def is_folder_of(tool: str, folder: Folder) -> bool:
     """Whether a folder is what `tool` writes."""
     if tool == "criterion":
-        names = {"/".join(path.split("/")[-2:]) for path in folder.paths}
-        return bool(names & {"new/estimates.json", "new/sample.json", "new/raw.csv"})
+        # Folders of saved baselines alone are refused by the reader, with a reason.
+        return any(
+            f"/{path}".endswith(("/estimates.json", "/new/sample.json", "/new/raw.csv"))
+            for path in folder.paths
+        )
     if tool == "asv":
         names = {path.rpartition("/")[2] for path in folder.paths}
         return "benchmarks.json" in names and "machine.json" in names
