@@ -176,7 +176,8 @@ def _cell(text: str | None, where: str, unit: str = "ns") -> float:
             return number(float(text or "") * 6e10, where)
         # 92.0961 us are 92096.1 ns, which 92.0961 * 1000 is not.
         digits, _, power = (text or "").partition("e")
-        return number(float(f"{digits}e{int(power or 0) + _UNITS[unit]}"), where)
+        factor = f"e{int(power or 0) + _UNITS[unit]}"
+        return number(float(digits if "n" in digits else digits + factor), where)
     except (ValueError, KeyError):
         raise FormatError(where, f"{quoted(f'{text} {unit}')} is no time.") from None
 

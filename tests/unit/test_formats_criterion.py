@@ -46,7 +46,7 @@ def refused(root: Path, files: Mapping[str, str]) -> str:
 
 
 def test_samples_of_the_last_run_are_the_values() -> None:
-    """Each sample of new/ is a value, the time of one iteration; its copy base/ is not."""
+    """Each sample of new/ is the time of an iteration; its copy base/ is not read."""
     rows = by_name(read("criterion/target"))
     assert sorted({label for label, _ in rows}) == [
         "copy [value=a/b]",
