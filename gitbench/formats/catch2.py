@@ -42,6 +42,8 @@ _DURATION = Metric("duration", "ns", Better.LOWER, Kind.DURATION)
 _UNITS = {"ns": 0, "us": 3, "µs": 3, "ms": 6, "s": 9}
 """Units of a table's cells, as powers of ten of ns."""
 _PROGRAM = re.compile(r" is a Catch2? v\S{1,60}\b.{0,80} host application\.")
+_STARTS = frozenset(" -=`bt")
+"""What a line may begin with that means something outside of headers and tables."""
 _WIDTH = 79
 """Columns of a line that Catch2 prints before it wraps."""
 _RULE = 60
@@ -205,7 +207,7 @@ def _printed(text: str) -> Iterator[_Program]:
     """The programs whose output stands in `text`, one after the other."""
     console = _Console()
     for place, line in lines(text):
-        if _PROGRAM.search(line):
+        if " host app" in line and _PROGRAM.search(line):
             console.finish(f"line {place}")
             yield console.program
             # "... is a Catch v3.0.1 at devel commit: 1a2b host application."
@@ -236,6 +238,8 @@ class _Console:
 
     def take(self, line: str, where: str) -> None:
         """One line."""
+        if self.part == "between" and line[:1] not in _STARTS:
+            return  # most lines of a CI log
         bare = line.strip()
         if len(bare) >= _RULE and not bare.strip("-"):
             self._rule(where)

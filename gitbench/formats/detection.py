@@ -362,6 +362,7 @@ _TEXT = {
     "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,'
     r"|^# (?:JMH version: |Run progress: +[\d.]+% complete|Benchmark mode: )"
     r"|^Benchmark +(?:\(\w+\) +)*Mode +(?:Cnt|Samples) +Score ",
+    "k6": r"^ +(?:iterations|iteration_duration|http_req_duration)\.{3,}: ",
     "libtest": r"^\s*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
     "openmetrics": r"^# (?:TYPE|HELP|UNIT) [A-Za-z_:]",
     "perf": r"^\s*Performance counter stats for "

@@ -59,6 +59,7 @@ _GOOD = frozenset(
     ("success", "successes", "successful", "succeeded", "ok", "passed", "checks")
 )
 _SUCCESS = Metric("success", "1", Better.HIGHER, Kind.PROPORTION)
+_PRINTED = "...: "
 _ADVICE = "give each its own name"
 
 
@@ -76,6 +77,12 @@ class _Row:
 
 def read(document: Document) -> tuple[Reading, ...]:
     """The single run of a summary."""
+    if document.form == "text" and _PRINTED in document.text:
+        raise FormatError(
+            "",
+            "this is what k6 prints, with rounded numbers; run it with "
+            "--summary-export FILE and record FILE.",
+        )
     top = get_object(document.single("k6"), "top level")
     if (
         "metrics" not in top

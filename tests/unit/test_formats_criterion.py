@@ -8,9 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gitbench import formats
 from gitbench.cli.sources import open_folder
+from gitbench.formats import Folder
 from gitbench.model import Better, Kind, Reading
 from tests.readings import (
     DATA,
@@ -175,12 +178,41 @@ def test_damaged_folders(
     assert message in refused(tmp_path, files)
 
 
+BENCHMARK = DATA / "criterion/target/sort/stable/1000/new"
+PARTS = {path.name: path.read_bytes() for path in BENCHMARK.iterdir()}
+
+
+@given(data=st.data())
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_any_damage_of_a_folder_is_a_stated_error(data: st.DataObject) -> None:
+    """Files that are missing, cut, or have bytes put in or doubled."""
+    files = {
+        f"b/new/{name}": bytearray(content)
+        for name, content in PARTS.items()
+        if data.draw(st.integers(0, 4))
+    }
+    for content in files.values():
+        at = data.draw(st.integers(0, len(content)))
+        what = data.draw(st.sampled_from(["", "cut", "double", "put"]))
+        if what == "cut":
+            del content[at:]
+        elif what == "double":
+            content[at:at] = content[at : at + 30]
+        elif what == "put":
+            content[at:at] = data.draw(st.sampled_from([b"NaN", b'"', b"-", b"\xff"]))
+    held = Folder("x", tuple(sorted(files)), lambda path: bytes(files[path]))
+    try:
+        formats.read_folder(held, tool=None)
+    except formats.FormatError as error:
+        assert str(error).isprintable()
+
+
 def test_parts_of_the_folder_point_to_the_whole() -> None:
     """A single file, and what criterion prints, are refused with what to record."""
     place = DATA / "criterion/target/fibonacci 12/new"
     for data in [
         (place / "benchmark.json").read_bytes(),
-        (DATA / "criterion/printed.txt").read_bytes(),
+        (DATA / "refused/criterion.txt").read_bytes(),
     ]:
         assert "record the folder target/criterion instead" in refusal(data)
     assert "no message 'benchmark-complete'" in refusal('{"a": 1}', "criterion")

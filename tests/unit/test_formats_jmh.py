@@ -178,7 +178,7 @@ def test_results_that_cannot_be_read(content: Any, message: str) -> None:
 
 def test_what_jmh_prints_is_no_result() -> None:
     """The console output, JSON and CSV that are cut off."""
-    printed = (DATA / "jmh/printed.txt").read_text()
+    printed = (DATA / "refused/jmh.txt").read_text()
     for part in (printed, printed[printed.index("\nBenchmark  ") :]):
         assert "run it with -rf json -rff FILE" in refusal(part)
     assert "cut off" in refusal((DATA / "jmh/forks.json").read_text()[:-20], "jmh")

@@ -146,9 +146,11 @@ def test_summaries_that_cannot_be_read(metric: dict[str, Any], message: str) -> 
 
 
 def test_foreign_and_cut_off_summaries() -> None:
-    """No metrics at all, half a file, and lines of --out json."""
+    """No metrics at all, half a file, what k6 prints, --out json."""
     assert "holds no metric" in refusal('{"metrics": {}}', "k6")
     assert "cut off" in refusal((DATA / "k6/handle.json").read_text()[:1000], "k6")
+    printed = (DATA / "refused/k6.txt").read_bytes()
+    assert "run it with --summary-export FILE" in refusal(printed)
     assert "'metrics' is missing" in refusal('{"type": "Point"}', "k6")
 
 
