@@ -100,7 +100,8 @@ def _together(some: list[Summary]) -> Summary:
     squares = 0.0
     for one in some:
         size, spread = one.n or 1, one.stddev or 0.0
-        squares += (size - 1) * spread * spread + size * (one.center - mean) ** 2
+        away = one.center - mean  # multiplied, as ** raises where a square overflows
+        squares += (size - 1) * spread * spread + size * away * away
     stddev = math.sqrt(squares / (n - 1)) if n > 1 else 0.0
     return Summary(mean, stddev=stddev if math.isfinite(stddev) else None, n=n)
 

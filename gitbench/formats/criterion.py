@@ -258,11 +258,12 @@ def _measurements(
         return found
     amount, per_second = work
     rate = Metric("throughput", per_second, Better.HIGHER, Kind.THROUGHPUT)
-    if values and min(values) > 0:
-        rates = tuple([amount / (value * factor) for value in values])
+    seconds = [value * factor for value in values]
+    if seconds and min(seconds) > 0:
+        rates = tuple([amount / one for one in seconds])
         found.append(Measurement(benchmark, rate, (rates,)))
-    elif summary is not None and summary.center > 0:
-        center = amount / (summary.center * factor)
+    elif summary is not None and summary.center * factor > 0:
+        center = number(amount / (summary.center * factor), "throughput")
         found.append(Measurement(benchmark, rate, summary=Summary(center)))
     return found
 

@@ -77,9 +77,6 @@ _ROW = re.compile(
     r"(?P<rest>\|(?:[\d.]+|N/A) +\([^()]{1,40}\).{0,60}| +\([^()]{1,60}\)| *)$"
 )
 _BEGIN = re.compile(r"^  [A-Z][\w +/-]{0,60}:(?: |$)")
-_NAMED = re.compile(
-    r"^(?P<path>\S+::\S+)(?: (?P<id>[^\s:]{1,200})(?::(?P<args>.*))?)?$"
-)
 _ADVICE = "record the output of each bench target with a --suite of its own"
 
 
@@ -188,10 +185,11 @@ def _printed(text: str) -> Iterator[_Case]:
 
 def _benchmark(header: str, where: str) -> Benchmark:
     """`file::group::function id:arguments`, or a bare name (iai)."""
-    match = _NAMED.match(header)
-    if match is None or match["id"] is None:
+    path, _, rest = header.partition(" ")
+    id_, _, args = rest.partition(":")
+    if "::" not in path or not id_ or " " in id_:
         return Benchmark(get_text(header, where))
-    return _named(match["path"], match["id"], match["args"], where)
+    return _named(path, id_, args, where)
 
 
 def _named(path: str, id_: object, args: object, where: str) -> Benchmark:

@@ -137,8 +137,8 @@ def _context(top: dict[str, Any]) -> tuple[str | None, int | None, bool]:
     if not isinstance(ended, str):
         return version, None, False
     end, naive = timestamp(ended, "metadata, time of generation")
-    lasted = round(1000 * (_lasted(top) or 0.0))
-    return version, end - lasted if 0 <= lasted <= end else end, naive
+    lasted = 1000 * (_lasted(top) or 0.0)
+    return version, end - round(lasted) if 0 <= lasted <= end else end, naive
 
 
 def _lasted(top: dict[str, Any]) -> float | None:
@@ -209,7 +209,7 @@ def _machine_readable(top: dict[str, Any]) -> Iterator[_Row]:
         values = get_object(member(one, "values", where), f"{where}.values")
         if one.get("type") == "counter" and "rate" not in values and lasted:
             count = number(values.get("count"), f"{where}.values.count")
-            values = {**values, "rate": count / lasted}
+            values = {**values, "rate": number(count / lasted, f"{where}, rate")}
         yield _Row(
             get_text(member(one, "name", where), f"{where}.name"),
             get_text(one.get("type"), f"{where}.type", 40),

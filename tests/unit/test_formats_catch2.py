@@ -105,6 +105,14 @@ def test_benchmarks_before_sections_are_put_together() -> None:
     assert both.stddev == pytest.approx(math.sqrt(squares / 39))
 
 
+def test_extreme_deviations() -> None:
+    """A deviation of the samples together that no number can hold is left out."""
+    big = ROWS.replace("78.0509 ns", "1e+300 ns")
+    (one,) = text(HEAD + ROWS + big + END, "catch2").measurements
+    assert summary(one).stddev is None
+    assert summary(one).center == pytest.approx(5e299)
+
+
 def test_several_programs_are_several_runs() -> None:
     """Outputs of two programs in one file, as in a CI log; other text is passed."""
     content = f"# Results\n```\n{HEAD}{ROWS}{END}```\nand\n{HEAD}{ROWS}{END}"

@@ -201,10 +201,12 @@ def test_any_damage_of_a_folder_is_a_stated_error(data: st.DataObject) -> None:
         elif what == "put":
             content[at:at] = data.draw(st.sampled_from([b"NaN", b'"', b"-", b"\xff"]))
     held = Folder("x", tuple(sorted(files)), lambda path: bytes(files[path]))
+    message = "x"
     try:
         formats.read_folder(held, tool=None)
     except formats.FormatError as error:
-        assert str(error).isprintable()
+        message = str(error)
+    assert message.isprintable()
 
 
 def test_parts_of_the_folder_point_to_the_whole() -> None:
@@ -218,6 +220,16 @@ def test_parts_of_the_folder_point_to_the_whole() -> None:
     assert "no message 'benchmark-complete'" in refusal('{"a": 1}', "criterion")
     message = '{"reason":"benchmark-complete","id":"f","unit":"ns","mean":{}}'
     assert "'estimate' is missing" in refusal(message, "criterion")
+
+
+def test_extreme_numbers_of_a_folder(tmp_path: Path) -> None:
+    """A time beyond the smallest number has no rate, and an infinite one no place."""
+    identity = IDENTITY.replace("}", ',"throughput":{"Bytes":1}}')
+    files = {"f/new/benchmark.json": identity, "f/new/sample.json": "[[1],[5e-324]]"}
+    (one,) = folder(tmp_path, files).measurements
+    assert one.metric.name == "duration"
+    files["f/new/sample.json"] = "[[1e-300],[1e300]]"
+    assert "is inf, not a number" in refused(tmp_path, files)
 
 
 def test_a_message_without_samples_has_a_mean() -> None:

@@ -112,6 +112,13 @@ def test_the_machine_readable_summary_tells_more() -> None:
     assert (again.tool, again.started_at) == (reading.tool, reading.started_at)
 
 
+def test_an_endless_test_has_no_start_of_its_own() -> None:
+    """A duration beyond all times leaves the time of generation."""
+    content = (DATA / "k6/machine-readable.json").read_text()
+    reading = text(content.replace("2.000967065", "1e308"), "k6")
+    assert reading.started_at == 1795436722708
+
+
 def test_a_summary_that_a_script_wrapped() -> None:
     """handleSummary may put facts of its own beside the data."""
     data = (DATA / "k6/handle.json").read_text()
