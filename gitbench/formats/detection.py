@@ -363,15 +363,19 @@ _TEXT = {
     r"|^# (?:JMH version: |Run progress: +[\d.]+% complete|Benchmark mode: )"
     r"|^Benchmark +(?:\(\w+\) +)*Mode +(?:Cnt|Samples) +Score ",
     "k6": r"^ +(?:iterations|iteration_duration|http_req_duration)\.{3,}: ",
-    "libtest": r"^\s*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
+    "libtest": r"^[ \t]*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
     "openmetrics": r"^# (?:TYPE|HELP|UNIT) [A-Za-z_:]",
-    "perf": r"^\s*Performance counter stats for "
+    "perf": r"^[ \t]*Performance counter stats for "
     r"|^(?:[\d.]+|<not (?:supported|counted)>)[,;]\w*[,;][a-z][\w.:/-]*"
     r"[,;][\d.]+%?[,;]",
     "ruby": r"^ +user +system +total +real\s*$|^.{1,200}? [\d.]+[kMBT]? \(±",
-    "time": r"^\s*(?:Elapsed \(wall clock\) time|real\s+\d+m[\d.,]+s\s*$)",
+    "time": r"^[ \t]*(?:Elapsed \(wall clock\) time|real\s+\d+m[\d.,]+s\s*$)",
 }
-"""Tool -> a line that it prints and others do not; `^` is the start of any line."""
+"""Tool -> a line that it prints and others do not; `^` is the start of any line.
+
+`[ \\t]*` and not `\\s*` before a word, which would try a whole file of blank lines from
+each of them.
+"""
 
 
 @cache
