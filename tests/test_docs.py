@@ -135,11 +135,13 @@ def test_a_broken_link_is_found(
 
 
 def test_every_page_is_reached_from_the_index() -> None:
-    """The index links to each page of the documentation, and README to the index."""
+    """The index links to each page of the documentation, and README to the index;
+    pages on single formats are linked from that on formats."""
     index = ROOT / "docs" / "index.md"
     reached = {
-        (index.parent / link.partition("#")[0]).resolve()
-        for link in rendered(index).links
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in (index, ROOT / "docs" / "reference" / "formats.md")
+        for link in rendered(page).links
     }
     assert set(pages()) - reached - {ROOT / "README.md", index} == set()
     assert "docs/index.md" in rendered(ROOT / "README.md").links

@@ -39,7 +39,11 @@ def detect(document: Document) -> tuple[str, ...]:
 def is_folder_of(tool: str, folder: Folder) -> bool:
     """Whether a folder is what `tool` writes."""
     if tool == "criterion":
-        return any(path.endswith("/estimates.json") for path in folder.paths)
+        # Folders of saved baselines alone are refused by the reader, with a reason.
+        return any(
+            f"/{path}".endswith(("/estimates.json", "/new/sample.json", "/new/raw.csv"))
+            for path in folder.paths
+        )
     if tool == "asv":
         # machine.json stands beside the results, <first digits of commit>-<...>.json.
         places = {
@@ -150,6 +154,9 @@ def _google_benchmark(document: Document) -> bool:
 
 
 def _criterion(document: Document) -> bool:
+    # Single files of its folder are taken for what they are, and refused.
+    if {"group_id", "full_id"} <= _top(document).keys():
+        return True
     return any(
         one.get("reason") in ("benchmark-complete", "group-complete")
         for one in _objects(document.values)
@@ -165,7 +172,8 @@ def _libtest(document: Document) -> bool:
 
 
 def _iai(document: Document) -> bool:
-    first = _top(document)
+    # One summary a line, or an array of them (jq -s).
+    first = next(iter(_rows(document)), _top(document))
     return {"module_path", "function_name"} <= first.keys() and bool(
         {"callgrind_summary", "profiles", "baselines", "kind"} & first.keys()
     )
@@ -244,7 +252,10 @@ def _k6(document: Document) -> bool:
         top = top["k6"]
     results = top.get("results")
     if isinstance(results, dict) and isinstance(results.get("metrics"), list):
-        return isinstance(top.get("metadata"), dict) and "k6Version" in top["metadata"]
+        metadata = top.get("metadata")
+        return isinstance(metadata, dict) and bool(
+            {"k6_version", "k6Version"} & metadata.keys()
+        )
     metrics = top.get("metrics")
     if not isinstance(metrics, dict):
         return False
@@ -356,6 +367,7 @@ _TEXT = {
     "benchmarkdotnet": r'\A"?(?:Method|Type|Namespace)"?[,;][^\n]{0,5000}'
     r'[,;]"?Mean(?: \[[^\n\],;]{1,9}\])?"?[,;]"?(?:Error|StdDev|Ratio)',
     "catch2": r"^benchmark name +samples +iterations +(?:estimated|est run time)",
+    "criterion": r"^.{0,300}? time: +\[[\d.]+ [pnµm]?s [\d.]+ [pnµm]?s ",
     "csv": r'\A(?=(?:[^\n{[]*[,;\t])?"?benchmark"?[,;\t\r\n])'
     r'(?:[^\n]*[,;\t])?"?value"?[,;\t\r\n]',
     "dart": r"^.{1,500}?\(RunTime\): [\d.]+ (?:us|ms|s)\b",
@@ -364,16 +376,23 @@ _TEXT = {
     "google-benchmark": r"^(?:Benchmark +Time +CPU +Iterations"
     r"|name,iterations,real_time,cpu_time,time_unit)",
     "iai": r"^  (?:Instructions|Iterations): +[\d,]+",
-    "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,',
-    "libtest": r"^\s*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
+    "jmh": r'\A\s*"?Benchmark"?,"?Mode"?,"?Threads"?,'
+    r"|^# (?:JMH version: |Run progress: +[\d.]+% complete|Benchmark mode: )"
+    r"|^Benchmark +(?:\(\w+\) +)*Mode +(?:Cnt|Samples) +Score ",
+    "k6": r"^ +(?:iterations|iteration_duration|http_req_duration)\.{3,}: ",
+    "libtest": r"^[ \t]*test .{1,500}? \.\.\. bench: +[\d,.]+ ",
     "openmetrics": r"^# (?:TYPE|HELP|UNIT) [A-Za-z_:]",
-    "perf": r"^\s*Performance counter stats for "
+    "perf": r"^[ \t]*Performance counter stats for "
     r"|^(?:[\d.]+|<not (?:supported|counted)>)[,;]\w*[,;][a-z][\w.:/-]*"
     r"[,;][\d.]+%?[,;]",
     "ruby": r"^ +user +system +total +real\s*$|^.{1,200}? [\d.]+[kMBT]? \(±",
-    "time": r"^\s*(?:Elapsed \(wall clock\) time|real\s+\d+m[\d.,]+s\s*$)",
+    "time": r"^[ \t]*(?:Elapsed \(wall clock\) time|real\s+\d+m[\d.,]+s\s*$)",
 }
-"""Tool -> a line that it prints and others do not; `^` is the start of any line."""
+"""Tool -> a line that it prints and others do not; `^` is the start of any line.
+
+`[ \\t]*` and not `\\s*` before a word, which would try a whole file of blank lines from
+each of them.
+"""
 
 
 @cache

@@ -434,9 +434,15 @@ def number(value: object, where: str) -> float:
 def numbers(value: object, where: str) -> tuple[float, ...]:
     """`value` if it is an array of finite numbers; it may be empty."""
     items = get_list(value, where)
-    # The common case, all floats, in two passes that stay in C.
-    if set(map(type, items)) <= {float} and all(map(math.isfinite, items)):
-        return tuple(items)
+    # The common cases, all floats or whole numbers, in passes that stay in C.
+    kinds = set(map(type, items))
+    if kinds <= {float, int}:
+        try:
+            floats = tuple(items if kinds == {float} else map(float, items))
+        except OverflowError:
+            floats = (math.nan,)
+        if all(map(math.isfinite, floats)):
+            return floats
     return tuple([number(item, f"{where}[{i}]") for i, item in enumerate(items)])
 
 

@@ -50,9 +50,9 @@ def summary(measurement: Measurement) -> Summary:
 def test_libtest_lines_have_medians_and_rates() -> None:
     """A line is a median, with a throughput where one is printed; FAILED is failed."""
     rows = by_name(read("libtest/printed.txt"))
-    assert summary(rows["bench_fib_20", "duration"]).center == 18149.25
+    assert summary(rows["bench_fib_20", "duration"]).center == 14423.78
     assert summary(rows["bench_fib_20", "duration"]).of == "median"
-    rate = rows["bench_fib_20", "throughput"]
+    rate = rows["bench_copy", "throughput"]
     assert (rate.metric.unit, rate.metric.better) == ("MB/s", Better.HIGHER)
     assert rows["bench_panics", "duration"].status is Status.FAILED
 
@@ -60,10 +60,24 @@ def test_libtest_lines_have_medians_and_rates() -> None:
 def test_libtest_events() -> None:
     """The JSON of libtest says the same."""
     rows = by_name(read("libtest/events.json"))
-    assert summary(rows["bench_fib_10", "duration"]).center == 135.5
-    assert summary(rows["bench_copy", "throughput"]).center == 47093.0
+    assert summary(rows["bench_fib_20", "duration"]).center == 14313.41213768116
+    assert summary(rows["bench_copy", "throughput"]).center == 56606.0
     failed = rows["bench_panics", "duration"]
-    assert (failed.status, failed.message) == (Status.FAILED, "thread panicked")
+    assert failed.status is Status.FAILED
+    assert "not this time" in (failed.message or "")
+
+
+def test_libtest_lines_of_criterion() -> None:
+    """criterion.rs prints the same lines with --output-format bencher."""
+    rows = by_name(read("libtest/criterion.txt"))
+    assert list(rows) == [
+        ("fibonacci 12", "duration"),
+        ("sort/stable/100", "duration"),
+        ("sort/stable/1000", "duration"),
+        ("copy/memcpy 4 KiB", "duration"),
+        ("copy/a/b", "duration"),
+    ]
+    assert summary(rows["sort/stable/1000", "duration"]).center == 1956.0
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the sample files are not beside")
