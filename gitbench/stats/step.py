@@ -149,8 +149,8 @@ def _best_split(
 def _significant(
     gain: Floats, remains: Floats, count: Ints, prior: tuple[Floats, float] | None
 ) -> Bools:
-    """Whether the best split passes its Bonferroni t test, with k - 2 degrees of freedom
-    and those of the prior."""
+    """Whether the best split passes its Bonferroni t test; its degrees of freedom are
+    k - 2 and those of the prior."""
     expected, more = (0.0, 0.0) if prior is None else prior
     df = np.maximum(count - 2, 1) + more
     limit = np.zeros(count.size)
