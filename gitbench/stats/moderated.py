@@ -145,17 +145,22 @@ def compare_sessions(
         response = respond(window, head, by_window, by_head, fitted)
         window, head = response.window, response.head
         offset = offset + response.offset
-    levels = find_levels(window, least, forced)
-    if response is not None:
-        levels = _without(levels, response.spent)
-    prior = small_prior
-    if adjust:
-        prior = fit_prior(
-            levels.variance[fitted],
-            levels.df[fitted],
-            small_prior,
-            None if sizes is None else sizes[fitted],
-        )
+    prior, known = small_prior, None
+    # Twice: once the prior is known, it tells steps from noise far better than the
+    # few sessions of a row.
+    for _ in range(2 if adjust else 1):
+        levels = find_levels(window, least, forced, known)
+        if response is not None:
+            levels = _without(levels, response.spent)
+        if adjust:
+            prior = fit_prior(
+                levels.variance[fitted],
+                levels.df[fitted],
+                small_prior,
+                None if sizes is None else sizes[fitted],
+            )
+            none = np.zeros(len(window)) if sizes is None else sizes
+            known = prior.expected(none), prior.df
     base_variance, df = moderate(levels.variance, levels.df, prior, sizes)
     within = row_means(np.where(np.isnan(window), np.nan, sessions.window_error))
     own = np.where(np.isnan(head), np.nan, sessions.head_error)

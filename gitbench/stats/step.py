@@ -17,6 +17,9 @@ Bools = NDArray[np.bool_]
 MIN_SESSIONS = 4
 """A window of fewer sessions is never cut."""
 
+MIN_OLDER = 2
+"""Sessions that an older level has at least."""
+
 CUT_LEVEL = 0.001
 """A split is kept if its two-sided p-value, times the splits tried, is below this."""
 
@@ -40,7 +43,12 @@ class Levels:
     """The cut stands where it was told to be, whatever the numbers say."""
 
 
-def find_levels(window: Floats, least: Floats, forced: Ints | None = None) -> Levels:
+def find_levels(
+    window: Floats,
+    least: Floats,
+    forced: Ints | None = None,
+    prior: tuple[Floats, float] | None = None,
+) -> Levels:
     """Cut each row's window at its best single step, if it has one.
 
     `window` is (m, k) on logs (or raw numbers), newest session first, NaN where a
@@ -52,7 +60,9 @@ def find_levels(window: Floats, least: Floats, forced: Ints | None = None) -> Le
 
     A step is kept if the t test of its two sides with pooled variance, corrected
     for the number of splits tried, has p < `CUT_LEVEL`.  A real step on the base
-    branch would otherwise count as noise and blind the gate for that row.
+    branch would otherwise count as noise and blind the gate for that row.  `prior`,
+    variances (m,) that are worth some degrees of freedom, steadies that variance: five
+    sessions alone can hardly tell a step.
     """
     present = ~np.isnan(window)
     count = np.count_nonzero(present, axis=1)
@@ -71,7 +81,11 @@ def find_levels(window: Floats, least: Floats, forced: Ints | None = None) -> Le
     older_count = np.maximum(count - cut, 1)
     between = np.where(cut > 0, sums / np.maximum(cut, 1) + sums / older_count, 0.0)
     remains = np.maximum(squares - gain, 0.0)
-    kept = (cut > 0) & (np.abs(between) > least) & _significant(gain, remains, count)
+    kept = (
+        (cut > 0)
+        & (np.abs(between) > least)
+        & _significant(gain, remains, count, prior)
+    )
     kept |= given > 0
     newest = np.where(kept, cut, count)
     above = np.where(kept, sums / np.maximum(cut, 1), 0.0)
@@ -118,7 +132,9 @@ def _best_split(
     after = np.arange(1, k)
     before = count[:, None] - after
     enough = (count >= MIN_SESSIONS) | (given > 0)
-    tried = (before > 0) & enough[:, None] & (after >= given[:, None])
+    # A single session at the far end is a spike, no level; left in, it is noise.
+    fewest = np.where(given > 0, 1, MIN_OLDER)[:, None]
+    tried = (before >= fewest) & enough[:, None] & (after >= given[:, None])
     gains = np.where(tried, sums**2 * (1 / after + 1 / np.maximum(before, 1)), -1.0)
     best = np.argmax(gains, axis=1)
     rows = np.arange(m)
@@ -130,13 +146,17 @@ def _best_split(
     )
 
 
-def _significant(gain: Floats, remains: Floats, count: Ints) -> Bools:
-    """Whether the best split passes its Bonferroni t test (k - 2 df)."""
-    df = np.maximum(count - 2, 1)
+def _significant(
+    gain: Floats, remains: Floats, count: Ints, prior: tuple[Floats, float] | None
+) -> Bools:
+    """Whether the best split passes its Bonferroni t test; its degrees of freedom are
+    k - 2 and those of the prior."""
+    expected, more = (0.0, 0.0) if prior is None else prior
+    df = np.maximum(count - 2, 1) + more
     limit = np.zeros(count.size)
     # Not np.unique: it loads numpy.ma, 6 ms of a hook that takes 90.
     for k in sorted(set(count[count >= MIN_SESSIONS].tolist())):
         # Two-sided p times k - 1 splits below the level.
         tail = CUT_LEVEL / 2 / (k - 1)
-        limit[count == k] = upper_quantile(tail, float(k - 2))
-    return gain * df > limit**2 * remains
+        limit[count == k] = upper_quantile(tail, k - 2 + more)
+    return gain * df > limit**2 * (remains + more * expected)

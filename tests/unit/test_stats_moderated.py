@@ -337,15 +337,15 @@ def test_rows_that_respond_unequally_to_a_machine_are_not_blinded() -> None:
 def test_an_accepted_step_cuts_its_rows_and_no_others() -> None:
     """The newest level of a forced row is the sessions since; others are as before."""
     window, head = noise(40, 6, seed=13)
-    window[:2, :2] += 0.03
-    head[:2] += 0.03
+    window[0, :2] += 0.1
+    head[0] += 0.1
     forced = np.zeros(40, dtype=np.intp)
     forced[0] = 2
     change = run(sessions(window, head), forced=forced).change
     assert change.levels.newest.tolist() == [2] + [6] * 39
     assert change.levels.given.tolist() == [True] + [False] * 39
     step = change.levels.center - change.levels.older
-    assert step[0] == pytest.approx(0.03, abs=0.03)
+    assert step[0] == pytest.approx(0.1, abs=0.03)
     assert step[1:].tolist() == [0.0] * 39
 
 

@@ -19,7 +19,7 @@ def by_hand(row: np.ndarray, least: float) -> tuple[int, float, float, float, fl
     k = len(x)
     best = (1.0, 0)
     if k >= 4:
-        splits = [(stats.ttest_ind(x[:s], x[s:]).pvalue, s) for s in range(1, k)]
+        splits = [(stats.ttest_ind(x[:s], x[s:]).pvalue, s) for s in range(1, k - 1)]
         best = min(splits, key=lambda one: one[0])
         best = (best[0] * (k - 1), best[1])
     cut = best[1]
@@ -51,6 +51,29 @@ def test_levels_agree_with_t_tests_of_every_split(seed: int) -> None:
     assert np.allclose(found.variance, expected[:, 3], rtol=1e-9, atol=1e-16)
     assert found.df.tolist() == expected[:, 4].tolist()
     assert 5 < np.count_nonzero(found.newest < found.sessions) < rows - 5
+
+
+def test_a_prior_tells_a_step_of_five_sessions() -> None:
+    """What the rows of a suite vary by tells a step that five sessions cannot, by a t
+    test with the degrees of freedom of both."""
+    row = np.array([[0.12, 0.105, 0.0, 0.015, -0.012]])
+    least = np.array([LEAST])
+    assert find_levels(row, least).newest.tolist() == [5]
+    variance, df = 0.012**2, 30.0
+    found = find_levels(row, least, prior=(np.array([variance]), df))
+    assert found.newest.tolist() == [2]
+    rest = row[0, :2].var() * 2 + row[0, 2:].var() * 3
+    pooled = (rest + df * variance) / (3 + df)
+    t = (row[0, :2].mean() - row[0, 2:].mean()) / np.sqrt(pooled * (1 / 2 + 1 / 3))
+    assert 2 * stats.t.sf(t, 3 + df) * 4 < CUT_LEVEL
+    wild = find_levels(row, least, prior=(np.array([0.05**2]), df))
+    assert wild.newest.tolist() == [5]
+
+
+def test_one_session_at_the_far_end_is_no_level() -> None:
+    """A spike of the oldest session is noise of the row, however far off it is."""
+    row = np.array([[0.0, 0.001, 0.002, 0.001, 0.0, 0.5]])
+    assert find_levels(row, np.array([LEAST])).newest.tolist() == [6]
 
 
 def test_three_sessions_are_never_cut() -> None:
