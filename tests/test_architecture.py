@@ -32,13 +32,15 @@ MAY_IMPORT = {
     "history": NOUNS | {"stats"},
     "testbed": NOUNS,
     "recording": NOUNS | {"testbed"},
+    "importing": NOUNS | {"formats", "recording", "testbed"},
     "runner": NOUNS,
     "hook": NOUNS,
     "demo": NOUNS,
     "baseline": NOUNS | {"store", "sessions"},
     "cli": NOUNS
     | {"config", "formats", "store", "report", "publish", "compare", "history"}
-    | {"testbed", "recording", "runner", "hook", "demo", "baseline", "export"},
+    | {"testbed", "recording", "runner", "hook", "demo", "baseline", "export"}
+    | {"importing"},
     "__main__": {"cli"},
 }
 """Part of the package -> the parts that it may import.  Imports point one way:

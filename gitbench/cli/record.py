@@ -97,7 +97,7 @@ def record(
         raise click.UsageError(
             "Name a result file, or - for standard input: gitbench record out.json"
         )
-    pairs = tuple(_pair(tag) for tag in tags)
+    pairs = tuple(pair(tag) for tag in tags)
     work = open_workspace(ref)
     sources = [read_source(name, tool) for name in files]
     if session is None and sum(len(source.readings) for source in sources) > 1:
@@ -153,7 +153,7 @@ def _warnings(source: Source) -> Iterable[str]:
             yield f"{source.name}: {warning}"
 
 
-def _pair(tag: str) -> tuple[str, str]:
+def pair(tag: str) -> tuple[str, str]:
     key, equals, value = tag.partition("=")
     if not equals or not key:
         raise click.UsageError(f"--tag {tag!r} is not of the form K=V.")

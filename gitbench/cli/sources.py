@@ -93,12 +93,14 @@ def _read_folder(path: Path, tool: str | None) -> Source:
     return Source(str(path), data, readings)
 
 
-def open_folder(path: Path, taken: dict[str, bytes] | None = None) -> Folder:
+def open_folder(
+    path: Path, taken: dict[str, bytes] | None = None, limit: int = MAX_FOLDER_BYTES
+) -> Folder:
     """A folder of the disk; links that lead to folders are not followed.
 
-    `taken` receives what is read.
+    `taken` receives what is read, `limit` bytes at most.
     """
-    left = MAX_FOLDER_BYTES
+    left = limit
 
     def load(name: str) -> bytes:
         nonlocal left

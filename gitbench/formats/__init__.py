@@ -22,6 +22,7 @@ from gitbench.formats.document import (
     MAX_MEASUREMENTS,
     Document,
     FormatError,
+    UnrecognisedError,
     open_document,
     parse_json,
     quoted,
@@ -36,6 +37,7 @@ __all__ = [
     "Document",
     "Folder",
     "FormatError",
+    "UnrecognisedError",
     "detect",
     "read",
     "read_folder",
@@ -200,7 +202,7 @@ def _detect_one(document: Document) -> str:
         )
     if document.form == "text" and document.text.lstrip()[:1] in ("{", "["):
         parse_json(document.text)
-    raise FormatError(
+    raise UnrecognisedError(
         "",
         f"no known tool writes this; known are {', '.join(TOOLS)}. Say which with "
         "--tool, or write gitbench/run/1 JSON.",
