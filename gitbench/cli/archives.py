@@ -4,7 +4,6 @@ the disk, links and paths that lead out of it are left out."""
 from __future__ import annotations
 
 import io
-import tarfile
 import zlib
 
 from gitbench import formats
@@ -31,6 +30,8 @@ def open_archive(name: str, data: bytes) -> Folder:
 
     Raises FormatError where it is damaged or beyond what a folder may be.
     """
+    import tarfile
+
     files: dict[str, bytes] = {}
     total = 0
     try:

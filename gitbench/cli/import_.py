@@ -105,8 +105,13 @@ def import_(
     with _Progress(history.total, quiet=as_json or dry_run) as step:
         for piece in _pieces(runs, sums, step):
             batch.look(piece) if dry_run else batch.add(piece)
-    if not sums.runs and not sums.skipped:
-        raise HistoryError(f"{history.name} holds no run; nothing was imported.")
+    if not sums.runs:
+        for warning in sums.warnings(work):
+            warn(warning)
+        raise HistoryError(
+            f"{history.name} ({history.kind}) holds no run that could be taken; "
+            "nothing was imported."
+        )
     warnings: tuple[str, ...] = ()
     if not dry_run:
         message = f"gitbench: import {plural(batch.tally.added, 'run')}"

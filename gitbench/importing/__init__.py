@@ -58,6 +58,8 @@ class Point:
     """What the origin is made of: the same in every import of the same run."""
     place: str
     """Where in the source, for messages."""
+    committed_ms: int | None = None
+    """When the commit was made, where the source tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,16 @@ def _run(point: Point, place: Place, wanted: Wanted) -> Run:
         commit=place.commit,
         tree=place.tree,
         dirty=bool(reading.dirty),
-        # A source without times measured no earlier than the commit was made, and
-        # the same time in every import.
-        now_ms=wanted.now_ms if place.time_ms is None else place.time_ms,
+        # What came without a time was measured no earlier than the commit was made;
+        # and that is the same in every import.
+        now_ms=next(
+            (
+                known
+                for known in (place.time_ms, point.committed_ms)
+                if known is not None
+            ),
+            wanted.now_ms,
+        ),
         suite=wanted.suite or reading.suite or wanted.default_suite,
         tags=(("imported-from", wanted.kind), *wanted.tags),
     )

@@ -9,14 +9,14 @@ that was cut off years ago is no reason to give up the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from gitbench import formats
 from gitbench.formats import FormatError, UnrecognisedError
-from gitbench.formats.folder import Folder
+from gitbench.formats.folder import Folder, neighbours
 from gitbench.importing import HistoryError, Point, Skipped, is_hex
 from gitbench.model import Reading
 
@@ -144,7 +144,7 @@ def _files(
                 data,
                 tool=tool,
                 name=path,
-                beside=_beside(folder, known, path),
+                beside=neighbours(folder, known, path),
                 columns=columns,
             )
         except UnrecognisedError:
@@ -155,24 +155,6 @@ def _files(
             continue
         for number, reading in enumerate(readings):
             yield _point(reading, told, pattern is not None, data, number, path)
-
-
-def _beside(
-    folder: Folder, known: frozenset[str], path: str
-) -> Callable[[str], bytes | None]:
-    """Reads what stands in the folder of `path`, or one above it (`../NAME`)."""
-    place = path.rpartition("/")[0]
-
-    def read(relative: str) -> bytes | None:
-        where = place
-        if relative.startswith("../"):
-            if not place:
-                return None
-            where, relative = place.rpartition("/")[0], relative[3:]
-        name = f"{where}/{relative}" if where else relative
-        return folder.load(name) if name in known else None
-
-    return read
 
 
 def _point(
@@ -205,7 +187,14 @@ def read_asv(folder: Folder) -> Iterator[Point | Skipped]:
         for path in folder.paths
         if path.endswith(".json") and path.rpartition("/")[2] not in _ASV_OWN
     )
-    return _files(folder, paths, "asv", None, {})
+    for point in _files(folder, paths, "asv", None, {}):
+        if isinstance(point, Point) and point.reading.started_at is None:
+            # Old versions tell only when the commit was made.
+            found = _ASV_DATE.search(point.data)
+            yield replace(point, committed_ms=int(found[1]) if found else None)
+        else:
+            yield point
 
 
+_ASV_DATE = re.compile(rb'"date":\s*(\d{12,13})\b')
 _ASV_OWN = ("benchmarks.json", "machine.json")
