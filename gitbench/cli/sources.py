@@ -170,8 +170,8 @@ def _read_files(
     if others:
         listed = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
         told = (
-            f"{folder.name}: {len(others):,} of {len(folder.paths):,} files are of no known "
-            f"tool and were left out: {listed}",
+            f"{folder.name}: {len(others):,} of {len(folder.paths):,} files are of no "
+            f"known tool and were left out: {listed}",
         )
         first = found[0]
         found[0] = Source(first.name, first.data, first.readings, first.tool, told)
