@@ -455,7 +455,7 @@ def _tell(history: History, batch: Batch, sums: Sums, dry_run: bool) -> None:
     if tally.known:
         parts.append(f"{tally.known:,} were there already")
     if tally.retracted:
-        parts.append(f"{tally.retracted:,} were retracted before and stay so")
+        parts.append(f"{tally.retracted:,} stay retracted")
     click.echo("; ".join(parts) + ("; nothing was written." if dry_run else "."))
 
 
