@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import io
 import zlib
+from typing import TYPE_CHECKING, Self
 
 from gitbench import formats
 from gitbench.formats import Folder, FormatError
 from gitbench.formats.folder import MAX_FILES, MAX_FOLDER_BYTES
+
+if TYPE_CHECKING:
+    import tarfile
 
 _MAGIC = b"ustar"
 _PLACE = 257
@@ -35,7 +39,9 @@ def open_archive(name: str, data: bytes) -> Folder:
     files: dict[str, bytes] = {}
     total = 0
     try:
-        with tarfile.open(fileobj=_Bounded(name, data), mode="r|") as archive:
+        with tarfile.open(
+            fileobj=_Bounded(name, data), mode="r|", tarinfo=_entries()
+        ) as archive:
             for member in archive:
                 path = _path(member.name)
                 if path is None or not member.isreg() or member.issparse():
@@ -55,6 +61,29 @@ def open_archive(name: str, data: bytes) -> Folder:
     except (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError) as exc:
         raise FormatError("", f"the archive is damaged ({exc}).", name) from exc
     return Folder(name, tuple(sorted(files)), files.__getitem__)
+
+
+_LONGEST_HEADER = 2**20
+
+
+def _entries() -> type[tarfile.TarInfo]:
+    """tarfile reads what an extended header holds in one piece, and 900 MB of zeros
+    pack into 4: the class of entries that refuses such a header."""
+    import tarfile
+
+    class Entry(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            entry = super().frombuf(buf, encoding, errors)
+            if entry.type in _HEADERS and entry.size > _LONGEST_HEADER:
+                raise ValueError("a header of more than 1 MiB")
+            return entry
+
+    return Entry
+
+
+_HEADERS = (b"L", b"K", b"x", b"g", b"X")
+"""Types of entries that say something of others: long names, and PAX."""
 
 
 def _path(name: str) -> str | None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,8 @@ def import_(
     """
     pairs = tuple(pair(tag) for tag in tags)
     work = open_workspace(ref)
-    history = open_history(work, source, kind, tool, pattern)
+    reader = None if tool == "auto" else tool
+    history = open_history(work, source, kind, reader, pattern)
     wanted = Wanted(
         kind=history.kind,
         suite=suite,
@@ -102,7 +104,7 @@ def import_(
     batch = Batch(work.notes)
     sums = Sums()
     runs = importing.runs(history.points, finder(work), wanted)
-    with _Progress(history.total, quiet=as_json or dry_run) as step:
+    with _progress(history.total, quiet=as_json or dry_run) as step:
         for piece in _pieces(runs, sums, step):
             batch.look(piece) if dry_run else batch.add(piece)
     if not sums.runs:
@@ -116,7 +118,7 @@ def import_(
     if not dry_run:
         message = f"gitbench: import {plural(batch.tally.added, 'run')}"
         warnings = batch.finish(message)
-    for warning in (*warnings, *sums.warnings(work)):
+    for warning in (*warnings, *sums.warnings(work), *_refused(batch)):
         warn(warning)
     if as_json:
         _tell_json(history, batch, sums, dry_run)
@@ -124,6 +126,15 @@ def import_(
         _tell(history, batch, sums, dry_run)
     if not dry_run and work.repository.gc_is_due():
         work.git.run("gc", "--auto", "--quiet")
+
+
+def _refused(batch: Batch) -> Iterator[str]:
+    refused = batch.tally.refused
+    if refused:
+        yield (
+            f"left out {plural(len(refused), 'run')} that cannot be stored, such as "
+            f"that of {refused[0]}"
+        )
 
 
 # --------------------------------------------------------------------- the source
@@ -136,8 +147,8 @@ class History:
     kind: str
     name: str
     points: Iterable[Point | Skipped]
-    total: int | None = None
-    """How many points there are, where that is known beforehand."""
+    total: int
+    """About how many points there are, for whoever waits."""
 
 
 def open_history(
@@ -177,7 +188,7 @@ def open_history(
 
 def _notes(work: Workspace, ref: str, kind: str | None) -> History:
     from gitbench.importing import notes
-    from gitbench.store.foreign import foreign_notes
+    from gitbench.store.foreign import contents, foreign_notes
 
     last = ref.rpartition("/")[2]
     if kind is None and last.startswith(("perf", "metrics")):
@@ -192,7 +203,8 @@ def _notes(work: Workspace, ref: str, kind: str | None) -> History:
             "it: --from git-perf, or --from git-metrics."
         )
     found = foreign_notes(work.repository, ref)
-    return History(kind, ref, reader(found))
+    points = reader(contents(work.repository, found))
+    return History(kind, ref, points, len(found))
 
 
 def _bytes(work: Workspace, source: str) -> bytes:
@@ -247,13 +259,16 @@ def _file(
         elif kind is None and b'"project"' in plain[:4096]:
             kind = "bencher"
         if kind == "github-action-benchmark":
-            return History(kind, source, data_js.read(plain))
+            suites = data_js.parse(plain)
+            total = sum(len(points) for _, points in suites)
+            return History(kind, source, data_js.points_of(suites), total)
         if kind == "bencher":
-            return History(kind, source, bencher.read(plain))
+            found = bencher.parse(plain)
+            return History(kind, source, bencher.points_of(found), len(found))
     except FormatError as exc:
         raise exc.in_file(source) from exc
     folder = Folder(source, (name,), {name: data}.__getitem__)
-    return History(kind or "files", source, files.read(folder, tool, pattern))
+    return History(kind or "files", source, files.read(folder, tool, pattern), 1)
 
 
 def finder(work: Workspace) -> importing.Find:
@@ -367,37 +382,19 @@ def _pieces(
         yield piece
 
 
-class _Progress:
+@contextmanager
+def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A bar on stderr if that is a terminal; called with the points that went by."""
-
-    def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._bar: Any = None
-        if not quiet and sys.stderr.isatty():
-            self._bar = click.progressbar(
-                length=total or 1,
-                label="Importing" if total else "Importing runs",
-                file=sys.stderr,
-                show_eta=total is not None,
-            )
-        self._total = total
-        self._done = 0
-
-    def __enter__(self) -> Callable[[int], None]:
-        if self._bar is not None:
-            self._bar.__enter__()
-        return self._step
-
-    def __exit__(self, *reason: object) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(*reason)
-
-    def _step(self, count: int) -> None:
-        if self._bar is None:
-            return
-        self._done += count
-        if self._total is None and self._done >= self._bar.length:
-            self._bar.length = self._done * 2
-        self._bar.update(count)
+    if quiet or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    with click.progressbar(
+        length=max(1, total),
+        label="Importing",
+        file=sys.stderr,
+        update_min_steps=max(1, total // 200),
+    ) as bar:
+        yield bar.update
 
 
 # ----------------------------------------------------------------------- telling
@@ -419,6 +416,7 @@ def _tell_json(history: History, batch: Batch, sums: Sums, dry_run: bool) -> Non
         "added": tally.added,
         "known": tally.known,
         "retracted": tally.retracted,
+        "refused": len(tally.refused),
         "skipped": dict(sums.skipped),
         "groups": [
             {"suite": suite, "testbed": bed, "tool": tool, "runs": count}

@@ -62,6 +62,7 @@ def read_sources(
     tool recognises is one, and the others are named in a warning.  Raises SourceError
     and formats.FormatError, also where a folder holds no result at all.
     """
+    tool = None if tool == "auto" else tool
     if name != "-" and Path(name).is_dir():
         taken: dict[str, bytes] = {}
         return _read_folder(open_folder(Path(name), taken), tool, columns, taken)

@@ -52,6 +52,11 @@ def read(data: bytes) -> Iterator[Point | Skipped]:
 
     Raises FormatError, before the first, if it is none.
     """
+    return points_of(parse(data))
+
+
+def parse(data: bytes) -> list[dict[str, Any]]:
+    """The reports and perf queries of a file; raises FormatError if it has others."""
     found = [
         one
         for value in parse_json(decode(inflate(data)))
@@ -64,10 +69,11 @@ def read(data: bytes) -> Iterator[Point | Skipped]:
                 "it is no answer of Bencher's API: reports and perf queries have "
                 "'project' and 'results'.",
             )
-    return _points(found)
+    return found
 
 
-def _points(found: list[dict[str, Any]]) -> Iterator[Point | Skipped]:
+def points_of(found: list[dict[str, Any]]) -> Iterator[Point | Skipped]:
+    """The runs of each report or query, or why there is none."""
     for i, one in enumerate(found):
         place = f"[{i}]"
         try:

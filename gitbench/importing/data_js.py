@@ -60,16 +60,25 @@ def read(data: bytes) -> Iterator[Point | Skipped]:
 
     Raises FormatError, before the first point, if the file is no `data.js`.
     """
+    return points_of(parse(data))
+
+
+Suites = list[tuple[str, list[Any]]]
+"""The points of each suite, as they stand in the file."""
+
+
+def parse(data: bytes) -> Suites:
+    """What the file holds; raises FormatError if it is no `data.js`."""
     top = _parse(decode(inflate(data)))
     entries = get_object(member(top, "entries", ""), "entries")
-    suites = [
+    return [
         (suite, get_list(points, f"entries[{quoted(suite)}]"))
         for suite, points in entries.items()
     ]
-    return _points(suites)
 
 
-def _points(suites: list[tuple[str, list[Any]]]) -> Iterator[Point | Skipped]:
+def points_of(suites: Suites) -> Iterator[Point | Skipped]:
+    """A run of each point, or why it is none."""
     for suite, points in suites:
         for i, point in enumerate(points):
             place = f"entries[{quoted(suite)}][{i}]"

@@ -8,7 +8,7 @@ moves once, at the end.  Whoever is interrupted leaves loose objects for `git gc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitbench.model import Run
 from gitbench.store import codec
@@ -27,6 +27,8 @@ class Tally:
     """Recorded before, by their origin."""
     retracted: int = 0
     """Known, and withdrawn by somebody: they stay so."""
+    refused: list[str] = field(default_factory=list)
+    """Why runs are too large to be stored; they are left out."""
     commits: int = 0
     """Commits whose notes grew; one that grew in two pieces counts twice."""
 
@@ -97,7 +99,11 @@ class Batch:
                     self.tally.known += 1
                 continue
             known[run.origin] = False
-            line = codec.encode(run)
+            try:
+                line = codec.encode(run)
+            except codec.CodecError as exc:
+                self.tally.refused.append(f"{run.commit[:12]}: {exc}")
+                continue
             fresh[line.id] = line
         self.tally.added += len(fresh)
         return fresh

@@ -11,11 +11,10 @@ MAX_FOREIGN_NOTE = 16 * 2**20
 """Largest note of another program in bytes."""
 
 
-def foreign_notes(repository: Repository, ref: str) -> Iterator[tuple[str, bytes]]:
-    """Every (object id, content) of a notes ref, in the order of the ids.
+def foreign_notes(repository: Repository, ref: str) -> list[tuple[str, str]]:
+    """Every (object id, blob) of a notes ref, in the order of the ids.
 
-    `ref` is its full name.  Raises NotesError if there is no such ref, and for a note
-    beyond MAX_FOREIGN_NOTE.
+    `ref` is its full name.  Raises NotesError if there is no such ref.
     """
     tip = repository.ref(ref)
     if tip is None:
@@ -25,12 +24,14 @@ def foreign_notes(repository: Repository, ref: str) -> Iterator[tuple[str, bytes
         )
     found = sorted(walk(repository, repository.commit_tree(tip), ""))
     repository.bring(blob for _, blob in found)
-    return _contents(repository, found)
+    return found
 
 
-def _contents(
+def contents(
     repository: Repository, found: list[tuple[str, str]]
 ) -> Iterator[tuple[str, bytes]]:
+    """What these notes hold, one at a time; raises NotesError for one beyond
+    MAX_FOREIGN_NOTE."""
     for object_id, blob in found:
         if repository.blob_size(blob) > MAX_FOREIGN_NOTE:
             raise NotesError(

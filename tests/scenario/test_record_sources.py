@@ -129,6 +129,18 @@ def test_nothing_of_an_archive_leads_out_of_it(
     assert before == sorted(tmp_path.rglob("*.json"))
 
 
+def test_an_archive_with_an_endless_header_is_refused(
+    project: Project, tmp_path: Path
+) -> None:
+    """What a header says of the next entry is read at once, so it is bounded."""
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 2**33
+    path = tmp_path / "a.tar"
+    path.write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    result = project.gitbench("record", str(path), code=4)
+    assert "a header of more than 1 MiB" in result.err
+
+
 @pytest.mark.parametrize("keep", [600, 100])
 def test_a_damaged_archive_is_an_error(
     project: Project, tmp_path: Path, keep: int
