@@ -22,6 +22,7 @@ from gitbench.formats.document import (
     member,
     number,
     parse_json,
+    quoted,
     timestamp,
 )
 from gitbench.importing import Point, Skipped
@@ -37,8 +38,8 @@ from gitbench.model import (
 )
 from gitbench.units import kind_and_better
 
-_Rows = list[tuple[str, dict[str, Any], dict[str, Any]]]
-"""Name of a benchmark, its measure, and what was measured."""
+_Rows = list[tuple[Benchmark, dict[str, Any], dict[str, Any], object]]
+"""A benchmark, its measure, what was measured, and in which iteration."""
 
 
 def is_bencher(value: object) -> bool:
@@ -93,14 +94,15 @@ def _report(report: dict[str, Any], place: str) -> Iterator[Point | Skipped]:
         for j, item in enumerate(get_list(iteration, f"{place}.results[{i}]")):
             where = f"{place}.results[{i}][{j}]"
             result = get_object(item, where)
-            name = _name(result.get("benchmark"), f"{where}.benchmark")
+            benchmark = _benchmark(result, where)
             for told in get_list(result.get("measures"), f"{where}.measures"):
                 pair = get_object(told, f"{where}.measures")
                 rows.append(
                     (
-                        name,
+                        benchmark,
                         get_object(pair.get("measure"), f"{where}.measure"),
                         get_object(pair.get("metric"), f"{where}.metric"),
+                        i,
                     )
                 )
     version = _inside(branch, "head", "version") or _inside(branch, "version")
@@ -114,7 +116,7 @@ def _perf(query: dict[str, Any], place: str) -> Iterator[Point | Skipped]:
     for i, item in enumerate(get_list(query.get("results"), f"{place}.results")):
         where = f"{place}.results[{i}]"
         series = get_object(item, where)
-        name = _name(series.get("benchmark"), f"{where}.benchmark")
+        benchmark = _benchmark(series, where)
         bed = _name(series.get("testbed"), f"{where}.testbed")
         measure = get_object(series.get("measure"), f"{where}.measure")
         for told in get_list(series.get("metrics"), f"{where}.metrics"):
@@ -124,7 +126,7 @@ def _perf(query: dict[str, Any], place: str) -> Iterator[Point | Skipped]:
             key = (bed, str(point.get("report") or version), str(start))
             _, rows = groups.setdefault(key, (point, []))
             metric = get_object(point.get("metric"), f"{where}.metric")
-            rows.append((name, measure, metric))
+            rows.append((benchmark, measure, metric, point.get("iteration")))
     for n, ((bed, _, _), (point, rows)) in enumerate(groups.items()):
         yield _point(
             rows,
@@ -142,9 +144,15 @@ def _point(
         return Skipped("no-result", place)
     id_ = version.get("hash")
     grouped: dict[tuple[Benchmark, Metric], list[dict[str, Any]]] = {}
-    for name, measure, metric in rows:
-        key = (Benchmark(name), _metric(measure, place))
-        grouped.setdefault(key, []).append(metric)
+    seen = set()
+    for benchmark, measure, told, iteration in rows:
+        key = (benchmark, _metric(measure, place))
+        if (key, repr(iteration)) in seen:
+            raise FormatError(
+                place, f"{quoted(benchmark.label)} is twice in one iteration of it."
+            )
+        seen.add((key, repr(iteration)))
+        grouped.setdefault(key, []).append(told)
     started, naive = (
         timestamp(start, f"{place}.start_time")
         if isinstance(start, str)
@@ -158,14 +166,14 @@ def _point(
         commit=id_.lower() if isinstance(id_, str) else None,
         testbed_name=bed,
     )
-    told = json.dumps(
+    data = json.dumps(
         [
-            [one.benchmark.name, one.metric.name, one.processes, _plain(one.summary)]
+            [one.benchmark.label, one.metric.name, one.processes, _plain(one.summary)]
             for one in reading.measurements
         ]
         + [id_, bed, start]
     )
-    return Point(reading, told.encode(), place)
+    return Point(reading, data.encode(), place)
 
 
 def _plain(summary: Summary | None) -> list[float | None] | None:
@@ -198,9 +206,22 @@ def _metric(measure: dict[str, Any], place: str) -> Metric:
     unit = unit.strip() if isinstance(unit, str) else ""
     if unit.endswith(")"):
         unit = unit[unit.rfind("(") + 1 : -1]
-    unit = unit if 0 < len(unit) <= 64 else "1"
+    if unit == "units" or not 0 < len(unit) <= 64:
+        unit = "1"  # `Measure (units)` stands for none
     kind, better = kind_and_better(slug, unit)
     return Metric(slug, unit, better, Kind.SCORE if kind is Kind.PROPORTION else kind)
+
+
+def _benchmark(owner: dict[str, Any], where: str) -> Benchmark:
+    """The benchmark with the parameters that newer servers give it."""
+    name = _name(owner.get("benchmark"), f"{where}.benchmark")
+    for holder in (owner, _inside(owner, "variant"), _inside(owner, "parameter")):
+        told = holder.get("parameters")
+        if isinstance(told, dict):
+            return Benchmark(
+                name, tuple((key, str(value)[:1024]) for key, value in told.items())
+            )
+    return Benchmark(name)
 
 
 def _name(owner: object, where: str) -> str:

@@ -390,6 +390,25 @@ def test_iterations_are_processes() -> None:
     assert (((1.5,), (1.5,)), "s") == (row.processes, row.metric.unit)
 
 
+def test_parameters_tell_benchmarks_of_one_name_apart() -> None:
+    """Newer servers give them; two equal ones in one iteration are refused."""
+    results = [
+        {
+            "benchmark": {"name": "sort"},
+            "variant": {"parameters": {"n": n}},
+            "measures": [{"measure": {"slug": "latency"}, "metric": {"value": n}}],
+        }
+        for n in (10, 20)
+    ]
+    (one,) = taken(bencher.read(json.dumps(report(results=[results])).encode()))
+    labels = [row.benchmark.label for row in one.reading.measurements]
+    assert ["sort [n=10]", "sort [n=20]"] == labels
+    for row in results:
+        del row["variant"]
+    found = list(bencher.read(json.dumps(report(results=[results])).encode()))
+    assert {"broken": 1} == skipped(found)
+
+
 def test_a_perf_query_is_put_together_by_report() -> None:
     """Two series with points of two reports are two runs of two benchmarks."""
     results = [
