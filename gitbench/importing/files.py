@@ -182,11 +182,21 @@ def _point(
 
 def read_asv(folder: Folder) -> Iterator[Point | Skipped]:
     """The runs of a tree that asv wrote, file by file, each with what stands beside
-    it (`../benchmarks.json`, `machine.json`)."""
+    it (`../benchmarks.json`, `machine.json`).
+
+    As asv itself, it looks beside each machine.json; where there is none, everywhere.
+    """
+    machines = {
+        path.rpartition("/")[0]
+        for path in folder.paths
+        if path.rpartition("/")[2] == "machine.json"
+    }
     paths = tuple(
         path
         for path in folder.paths
-        if path.endswith(".json") and path.rpartition("/")[2] not in _ASV_OWN
+        if path.endswith(".json")
+        and path.rpartition("/")[2] not in _ASV_OWN
+        and (not machines or path.rpartition("/")[0] in machines)
     )
     for point in _files(folder, paths, "asv", None, {}):
         if isinstance(point, Point) and point.reading.started_at is None:
