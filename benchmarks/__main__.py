@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import commands, peers, scale, storage
+from benchmarks import commands, importing, peers, scale, storage
 from benchmarks.harness import (
     BenchmarkError,
     Context,
@@ -35,6 +35,7 @@ BUDGETS: dict[str, Callable[[Context], list[Finding]]] = {
         storage.share,
         storage.read,
         storage.packed,
+        importing.imports,
         scale.union,
         scale.growth,
         scale.clone,

@@ -32,13 +32,16 @@ MAY_IMPORT = {
     "history": NOUNS | {"stats", "sessions"},
     "testbed": NOUNS,
     "recording": NOUNS | {"testbed"},
+    "readings": NOUNS,
+    "importing": NOUNS | {"formats", "recording", "testbed"},
     "runner": NOUNS,
     "hook": NOUNS,
     "demo": NOUNS,
     "baseline": NOUNS | {"store", "sessions"},
     "cli": NOUNS
     | {"config", "formats", "store", "report", "publish", "compare", "history"}
-    | {"testbed", "recording", "runner", "hook", "demo", "baseline", "export"},
+    | {"testbed", "recording", "runner", "hook", "demo", "baseline", "export"}
+    | {"importing", "readings"},
     "__main__": {"cli"},
 }
 """Part of the package -> the parts that it may import.  Imports point one way:

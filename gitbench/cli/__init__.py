@@ -20,6 +20,7 @@ from gitbench.errors import GitbenchError
 
 COMMANDS = {
     "record": ("record", "Record the results of a benchmark tool on a commit."),
+    "import": ("import_", "Take over the history that another tool keeps."),
     "compare": ("compare", "Compare a commit with the baseline it branched from."),
     "explain": ("explain", "Show everything behind one verdict."),
     "calibrate": ("calibrate", "Measure your noise, and what the gate can see."),
@@ -64,7 +65,9 @@ class LazyGroup(click.Group):
         from importlib import import_module
 
         module = import_module(f"gitbench.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        # `import` is a word of Python.
+        name = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = getattr(module, name)
         return command
 
     def resolve_command(

@@ -232,18 +232,21 @@ def _run_once(
     session: str,
 ) -> list[RecordedRun]:
     from gitbench import formats
-    from gitbench.cli.record import Asked, runs_of, store
-    from gitbench.cli.sources import Source
+    from gitbench.cli.record import Told, runs_of, store
+    from gitbench.cli.understanding import Part
     from gitbench.runner import run_command
     from gitbench.store.codec import run_id
 
     data = run_command(command, setting)
     name = "the command's result"
-    source = Source(name, data, formats.read(data, tool=tool, name=name))
+    readings = formats.read(data, tool=tool, name=name)
+    for warning in dict.fromkeys(text for one in readings for text in one.warnings):
+        warn(warning)
+    parts = [Part(name, one, data, data, one.tool.name) for one in readings]
     head = work.repository.resolve("HEAD")
     # The same bytes again are another measurement here, not the same one.
-    asked = Asked(head=head, suite=suite, session=session, again=True)
-    runs = runs_of(work, source, asked)
+    told = Told(head=head, suite=suite, session=session, again=True)
+    runs = runs_of(work, parts, told)
     store(work, runs)
     return [RecordedRun(run_id(run), run) for run in runs]
 

@@ -11,11 +11,12 @@ import click
 
 from gitbench import recording
 from gitbench import testbed as testbeds
-from gitbench.cli import ci, one_line
-from gitbench.cli.sources import Source, read_source
+from gitbench.cli import ci, one_line, understanding
+from gitbench.cli.understanding import Asked, Part
 from gitbench.cli.workspace import Workspace, open_workspace, ref_option, warn
 from gitbench.errors import GitbenchError
 from gitbench.model import Reading, Run, Testbed
+from gitbench.readings import Rename
 
 if TYPE_CHECKING:
     from gitbench.store.codec import Signature
@@ -27,6 +28,9 @@ Examples:
   go test -bench . -count 10 | gitbench record -
   hyperfine --export-json out.json './build' && gitbench record out.json --suite build
   gitbench record --commit v1.2 old.json --testbed ci-large
+  gitbench record target/criterion       a folder that a tool wrote, or any other
+  gitbench record shard-*.json --merge-runs
+  gitbench record out.json --filter 'parser/*' --rename 'parser/*=parse/*'
   gitbench record out.json --dry-run     what would be stored, and nothing else
 """
 
@@ -36,8 +40,38 @@ class RecordError(GitbenchError):
 
 
 @click.command(epilog=EPILOG)
-@click.argument("files", nargs=-1, metavar="[FILE|-]...")
-@click.option("--tool", metavar="NAME", help="Which tool wrote it.  [default: detect]")
+@click.argument("files", nargs=-1, metavar="[FILE|FOLDER|-]...")
+@click.option("--tool", metavar="NAME", help="Which tool wrote it.  [default: auto]")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="MEANING=NAME",
+    help="What a column of a table means: benchmark, value, unit, param:N, ...",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="GLOB",
+    help="Only benchmarks that fit; may be given several times.",
+)
+@click.option(
+    "--rename",
+    "renames",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Another name for a benchmark; with one * on both sides, for several.",
+)
+@click.option(
+    "--merge-runs", "merge", is_flag=True, help="All files are parts of one run."
+)
+@click.option(
+    "--started-at",
+    "started",
+    metavar="TIME",
+    help="When it was measured: ISO 8601, or seconds since the epoch.",
+)
 @click.option("--commit", "revision", metavar="REV", help="Commit that was measured.")
 @click.option("--suite", metavar="NAME", help="Name of the suite.")
 @click.option("--testbed", metavar="NAME", help="Name of the machine or machine class.")
@@ -79,6 +113,11 @@ class RecordError(GitbenchError):
 def record(
     files: tuple[str, ...],
     tool: str | None,
+    columns: tuple[str, ...],
+    filters: tuple[str, ...],
+    renames: tuple[str, ...],
+    merge: bool,
+    started: str | None,
     revision: str | None,
     suite: str | None,
     testbed: str | None,
@@ -98,9 +137,9 @@ def record(
 ) -> None:
     """Record the results of a benchmark tool on a commit.
 
-    The tool is detected from the content.  Results go to the commit that the file
-    says it was measured on, else to HEAD; with several files or `-` for standard
-    input, either all are recorded or none.
+    Takes files, `-` for standard input, folders and .tar.gz archives of them; either
+    all results are recorded or none.  The tool is detected from the content.  Results
+    go to the commit that they say they were measured on, else to HEAD.
     """
     if not files:
         raise click.UsageError(
@@ -108,16 +147,28 @@ def record(
         )
     if number is not None and session is None:
         raise click.UsageError("--round counts within a session: name it, --session ID")
-    pairs = tuple(_pair(tag) for tag in tags)
+    pairs = tuple(pair(tag) for tag in tags)
+    asked = Asked(
+        tool=None if tool == "auto" else tool,
+        columns=understanding.columns(columns),
+        filters=filters,
+        renames=tuple(Rename.parse(one) for one in renames),
+        merge=merge,
+        started_at=None if started is None else understanding.start_time(started),
+        testbed=testbed,
+    )
     work = open_workspace(ref)
-    sources = [read_source(name, tool) for name in files]
-    if session is None and sum(len(source.readings) for source in sources) > 1:
-        session = recording.one_session([source.data for source in sources])
+    understood = understanding.understand(files, asked)
+    for warning in understood.warnings:
+        warn(warning)
+    parts = understood.parts
+    if session is None and len(parts) > 1:
+        session = recording.one_session(list(dict.fromkeys(p.source for p in parts)))
     head = None if revision is None else work.repository.resolve(revision)
-    asked = Asked(head, suite, testbed, session, pairs, max_values, again, round=number)
-    runs = [run for source in sources for run in runs_of(work, source, asked)]
+    told = Told(head, suite, testbed, session, pairs, max_values, again, round=number)
+    runs = runs_of(work, parts, told)
     if dry_run:
-        _tell_dry(runs)
+        _tell_dry(runs, parts, asked.tool)
         return
     written, signatures = store(work, runs, sign=sign, restore=restore)
     if baseline is not None:
@@ -129,7 +180,7 @@ def record(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Told:
     """What the user says of results, which wins over what they say of themselves."""
 
     head: str | None = None
@@ -143,29 +194,28 @@ class Asked:
     round: int | None = None
 
 
-def runs_of(work: Workspace, source: Source, asked: Asked) -> list[Run]:
-    """The runs of one source, ready to be stored; says what its readers warn of."""
+def runs_of(work: Workspace, parts: Iterable[Part], told: Told) -> list[Run]:
+    """The runs of some readings, ready to be stored."""
     job = ci.detect(work.environ)
-    for warning in _warnings(source):
-        warn(warning)
     runs = []
-    for reading in source.readings:
-        commit = _commit(work, reading, asked.head, source.name)
+    for part in parts:
+        reading = part.reading
+        commit = _commit(work, reading, told.head, part.name)
         where = recording.Circumstances(
             commit=commit,
             tree=work.repository.commit(commit).tree,
             dirty=_dirty(work, reading, commit),
             now_ms=time.time_ns() // 1_000_000,
-            suite=asked.suite or reading.suite or work.config.default_suite,
+            suite=told.suite or reading.suite or work.config.default_suite,
             ci=job.context if job else None,
-            session=asked.session,
-            round=asked.round,
-            tags=asked.tags,
-            max_values=asked.max_values,
-            again=asked.again,
+            session=told.session,
+            round=told.round,
+            tags=told.tags,
+            max_values=told.max_values,
+            again=told.again,
         )
-        machine = _testbed(work, reading, asked.testbed)
-        runs.append(recording.make_run(reading, source.data, machine, where))
+        machine = _testbed(work, reading, told.testbed)
+        runs.append(recording.make_run(reading, part.data, machine, where))
     return runs
 
 
@@ -193,13 +243,7 @@ def store(
     return written, signatures if sign else None
 
 
-def _warnings(source: Source) -> Iterable[str]:
-    for reading in source.readings:
-        for warning in reading.warnings:
-            yield f"{source.name}: {warning}"
-
-
-def _pair(tag: str) -> tuple[str, str]:
+def pair(tag: str) -> tuple[str, str]:
     key, equals, value = tag.partition("=")
     if not equals or not key:
         raise click.UsageError(f"--tag {tag!r} is not of the form K=V.")
@@ -347,22 +391,36 @@ def _tell(runs: Sequence[Run], written: Written, as_json: bool) -> None:
             )
 
 
-def _tell_dry(runs: Sequence[Run]) -> None:
+def _tell_dry(runs: Sequence[Run], parts: Sequence[Part], asked: str | None) -> None:
     """Show everything that would be stored, facts of the machine included."""
+    from gitbench.cli.show import started
     from gitbench.cli.tables import aligned
-    from gitbench.cli.values import measurement_lines
+    from gitbench.cli.values import understood_lines
 
-    for run in runs:
+    for run, part in zip(runs, parts, strict=True):
         click.echo(f"Would record on {run.commit[:12]}: {_content(run)}.")
         facts = [
             ("suite", run.suite),
             ("tool", " ".join(filter(None, (run.tool.name, run.tool.version)))),
             ("testbed", f"{run.testbed.name} ({run.testbed.fingerprint})"),
+            ("read as", _read_as(part, asked)),
+            ("started", started(run)),
             *run.testbed.facts,
             *((f"tag {key}", value) for key, value in run.tags),
+            *((("changes", "not committed"),) if run.dirty else ()),
         ]
         for line in aligned([(f"  {key}", value) for key, value in facts]):
             click.echo(line)
-        for line in measurement_lines(run):
+        for line in understood_lines(run):
             click.echo(line)
     click.echo("Nothing was written.")
+
+
+def _read_as(part: Part, asked: str | None) -> str:
+    """Which reader read it, and why that one."""
+    from gitbench.formats import TOOLS
+
+    if asked is not None:
+        return f"{part.read_as}, as --tool says"
+    what = TOOLS.get(part.read_as, "by a reader of another package")
+    return f"{part.read_as}, which its content is of ({what})"

@@ -79,7 +79,7 @@ def _show_run(one: RecordedRun) -> None:
     run = one.run
     click.echo("")
     facts = [
-        (f"run {one.id}", _moment(run)),
+        (f"run {one.id}", started(run)),
         ("  suite", run.suite),
         ("  tool", " ".join(filter(None, (run.tool.name, run.tool.version)))),
         ("  testbed", run.testbed.name),
@@ -95,7 +95,8 @@ def _show_run(one: RecordedRun) -> None:
         click.echo(line)
 
 
-def _moment(run: Run) -> str:
+def started(run: Run) -> str:
+    """When a run began, and how far that is known."""
     text = _iso(run.started_at)
     if run.time_source == "tool-naive":
         return f"{text} (no time zone given)"

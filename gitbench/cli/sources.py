@@ -10,9 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gitbench import formats
+from gitbench.cli.archives import is_archive, open_archive
 from gitbench.errors import GitbenchError
 from gitbench.formats import Folder
-from gitbench.formats.folder import MAX_FILES, MAX_FOLDER_BYTES
+from gitbench.formats.folder import MAX_FILES, MAX_FOLDER_BYTES, neighbours
 from gitbench.model import Reading
 
 
@@ -29,22 +30,51 @@ class Source:
     """What the origin of its runs is made of: the bytes of the file, or of a folder's
     files by their paths."""
     readings: tuple[Reading, ...]
+    tool: str = ""
+    """The name for `--tool` as which it was read."""
+    warnings: tuple[str, ...] = ()
+    """What is to be said of the whole, besides the warnings of its readings."""
 
 
 def read_source(
     name: str, tool: str | None, columns: Mapping[str, str] = MappingProxyType({})
 ) -> Source:
-    """Read one file, folder, or standard input (`-`), and understand it.
+    """Read one file, folder that a tool wrote, or standard input (`-`), and understand
+    it: what holds a single result.
 
     Raises SourceError and formats.FormatError.
     """
+    found = read_sources(name, tool, columns)
+    if len(found) > 1:
+        raise SourceError(
+            f"{name!r} holds {len(found)} results where one is wanted; name one of "
+            f"them, such as {found[0].name!r}."
+        )
+    return found[0]
+
+
+def read_sources(
+    name: str, tool: str | None, columns: Mapping[str, str] = MappingProxyType({})
+) -> list[Source]:
+    """Read a file, standard input (`-`), a folder, or a .tar or .tar.gz of one.
+
+    A folder is one source if a tool writes it as a whole; else each file in it that a
+    tool recognises is one, and the others are named in a warning.  Raises SourceError
+    and formats.FormatError, also where a folder holds no result at all.
+    """
+    tool = None if tool == "auto" else tool
     if name != "-" and Path(name).is_dir():
-        return _read_folder(Path(name), tool)
+        taken: dict[str, bytes] = {}
+        return _read_folder(open_folder(Path(name), taken), tool, columns, taken)
     shown = "standard input" if name == "-" else name
     data = read_bytes(name)
+    if is_archive(data):
+        return _read_folder(open_archive(shown, data), tool, columns, None)
     beside = None if name == "-" else _beside(Path(name))
-    readings = formats.read(data, tool=tool, name=shown, beside=beside, columns=columns)
-    return Source(shown, data, readings)
+    as_tool, readings = formats.read_as(
+        data, tool=tool, name=shown, beside=beside, columns=columns
+    )
+    return [Source(shown, data, readings, as_tool)]
 
 
 def read_bytes(name: str) -> bytes:
@@ -76,29 +106,87 @@ def _beside(path: Path) -> Callable[[str], bytes | None]:
     return read
 
 
-def _read_folder(path: Path, tool: str | None) -> Source:
-    taken: dict[str, bytes] = {}
-    folder = open_folder(path, taken)
+# ----------------------------------------------------------------------- folders
+
+
+def _read_folder(
+    folder: Folder,
+    tool: str | None,
+    columns: Mapping[str, str],
+    taken: dict[str, bytes] | None,
+) -> list[Source]:
+    """The results of a folder; `taken` receives what is read of it, if that is not
+    kept anyway."""
+    if taken is None:
+        taken = {}
+        load = folder.load
+
+        def keep(path: str) -> bytes:
+            taken[path] = load(path)
+            return taken[path]
+
+        folder = Folder(folder.name, folder.paths, keep)
     readings = formats.read_folder(folder, tool=tool)
     if readings is None:
-        what = "results" if tool is None else f"a folder of {tool}"
-        raise SourceError(
-            f"{str(path)!r} is a folder, and not one that holds {what} as a whole "
-            f"({', '.join(formats.FOLDER_TOOLS)} write such folders); name its files."
-        )
+        if tool in formats.FOLDER_TOOLS:
+            raise SourceError(
+                f"{folder.name!r} is not a folder that {tool} writes; nothing was "
+                "recorded."
+            )
+        return _read_files(folder, tool, columns)
     data = b"".join(
         b"%b\0%d\0%b" % (name.encode("utf-8", "surrogateescape"), len(body), body)
         for name, body in sorted(taken.items())
     )
-    return Source(str(path), data, readings)
+    return [Source(folder.name, data, readings, readings[0].tool.name)]
 
 
-def open_folder(path: Path, taken: dict[str, bytes] | None = None) -> Folder:
+def _read_files(
+    folder: Folder, tool: str | None, columns: Mapping[str, str]
+) -> list[Source]:
+    """Each file of a folder on its own; the first source says which were no results."""
+    known = frozenset(folder.paths)
+    found: list[Source] = []
+    others: list[str] = []
+    for path in folder.paths:
+        data = folder.load(path)
+        try:
+            as_tool, readings = formats.read_as(
+                data,
+                tool=tool,
+                name=f"{folder.name}/{path}",
+                beside=neighbours(folder, known, path),
+                columns=columns,
+            )
+        except formats.UnrecognisedError:
+            others.append(path)
+            continue
+        found.append(Source(f"{folder.name}/{path}", data, readings, as_tool))
+    if not found:
+        raise SourceError(
+            f"{folder.name!r} holds no result that any tool is known to write "
+            f"({len(others):,} files); say which tool wrote them with --tool, or name "
+            "a file to hear what is wrong with it."
+        )
+    if others:
+        listed = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+        told = (
+            f"{folder.name}: {len(others):,} of {len(folder.paths):,} files are of no "
+            f"known tool and were left out: {listed}",
+        )
+        first = found[0]
+        found[0] = Source(first.name, first.data, first.readings, first.tool, told)
+    return found
+
+
+def open_folder(
+    path: Path, taken: dict[str, bytes] | None = None, limit: int = MAX_FOLDER_BYTES
+) -> Folder:
     """A folder of the disk; links that lead to folders are not followed.
 
-    `taken` receives what is read.
+    `taken` receives what is read, `limit` bytes at most.
     """
-    left = MAX_FOLDER_BYTES
+    left = limit
 
     def load(name: str) -> bytes:
         nonlocal left
@@ -130,8 +218,11 @@ def open_folder(path: Path, taken: dict[str, bytes] | None = None) -> Folder:
 
 
 def _walk(root: Path) -> Iterator[str]:
+    """Paths of the regular files below a folder; links may lead anywhere, also round
+    in a circle, and pipes never end."""
     for place, folders, files in os.walk(root):
         folders[:] = [one for one in folders if not one.startswith(".git")]
         base = Path(place).relative_to(root).as_posix()
         for name in files:
-            yield name if base == "." else f"{base}/{name}"
+            if (Path(place) / name).is_file():
+                yield name if base == "." else f"{base}/{name}"

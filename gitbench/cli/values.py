@@ -83,3 +83,24 @@ def _by_benchmark(
             for benchmark, row in cells.items()
         ),
     ]
+
+
+def understood_lines(run: Run) -> list[str]:
+    """The measurements of a run with all that was understood of their metrics, as an
+    indented table with a heading."""
+    rows = [("benchmark", "metric", "unit", "better", "kind", "values", "center")]
+    rows += [
+        (
+            one.benchmark.label,
+            one.metric.name,
+            one.metric.unit,
+            one.metric.better.value,
+            one.metric.kind.value,
+            counted(point),
+            shown(point),
+        )
+        for one, point in zip(
+            run.measurements, map(point_of, run.measurements), strict=True
+        )
+    ]
+    return [f"  {line}" for line in aligned(rows)]

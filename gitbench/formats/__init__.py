@@ -22,6 +22,7 @@ from gitbench.formats.document import (
     MAX_MEASUREMENTS,
     Document,
     FormatError,
+    UnrecognisedError,
     open_document,
     parse_json,
     quoted,
@@ -36,8 +37,10 @@ __all__ = [
     "Document",
     "Folder",
     "FormatError",
+    "UnrecognisedError",
     "detect",
     "read",
+    "read_as",
     "read_folder",
 ]
 
@@ -111,6 +114,18 @@ def read(
     reads a neighbour of the file, `columns` says what the columns of a table mean;
     see Document.  Raises FormatError alone, for whatever `data` holds.
     """
+    return read_as(data, tool=tool, name=name, beside=beside, columns=columns)[1]
+
+
+def read_as(
+    data: bytes,
+    *,
+    tool: str | None,
+    name: str,
+    beside: Callable[[str], bytes | None] | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, tuple[Reading, ...]]:
+    """What `read` gives, after the tool that it was read as: a name for `--tool`."""
     reader = None if tool is None else _reader(tool)
     more: dict[str, Any] = {} if beside is None else {"beside": beside}
     try:
@@ -119,7 +134,7 @@ def read(
             tool = _detect_one(document)
             reader = _reader(tool)
         assert tool is not None
-        return _read(reader, document, tool)
+        return tool, _read(reader, document, tool)
     except FormatError as exc:
         raise exc.in_file(name) from exc
 
@@ -189,6 +204,16 @@ def _unknown_tool(tool: str) -> str:
     return f"The tool {quoted(tool)} is unknown{hint}; known are {', '.join(known)}."
 
 
+def _broken_json(text: str) -> None:
+    """Raise where JSON is broken; at its very start it is a log or TOML, and none."""
+    try:
+        parse_json(text)
+    except FormatError as exc:
+        if exc.where in ("line 1, column 2", "line 1, column 3"):
+            raise UnrecognisedError(exc.where, exc.reason) from exc
+        raise
+
+
 def _detect_one(document: Document) -> str:
     found = detect(document)
     if len(found) == 1:
@@ -199,8 +224,8 @@ def _detect_one(document: Document) -> str:
             f"it could come from {' or '.join(found)}; say which with --tool.",
         )
     if document.form == "text" and document.text.lstrip()[:1] in ("{", "["):
-        parse_json(document.text)
-    raise FormatError(
+        _broken_json(document.text)
+    raise UnrecognisedError(
         "",
         f"no known tool writes this; known are {', '.join(TOOLS)}. Say which with "
         "--tool, or write gitbench/run/1 JSON.",

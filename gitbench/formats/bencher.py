@@ -33,7 +33,7 @@ from gitbench.model import (
 from gitbench.units import kind_and_better
 
 _COUNT = ("1", Better.LOWER, Kind.COUNT)
-_MEASURES = {
+MEASURES = {
     "latency": Metric("duration", "ns", Better.LOWER, Kind.DURATION),
     "throughput": Metric("throughput", "1/s", Better.HIGHER, Kind.THROUGHPUT),
     "build-time": Metric("build-time", "s", Better.LOWER, Kind.DURATION),
@@ -93,7 +93,7 @@ def _measurement(
     def optional(key: str) -> float | None:
         return None if fields.get(key) is None else number(fields[key], where)
 
-    metric = _MEASURES.get(measure)
+    metric = MEASURES.get(measure)
     if metric is None:
         kind, better = kind_and_better(get_text(measure, where), "1")
         if kind is Kind.PROPORTION:

@@ -48,7 +48,11 @@ class FormatError(GitbenchError):
 
     def in_file(self, file: str) -> FormatError:
         """The same error with the file's name in front."""
-        return FormatError(self.where, self.reason, file)
+        return type(self)(self.where, self.reason, file)
+
+
+class UnrecognisedError(FormatError):
+    """Nothing in it says that any tool wrote it: no result, for all that is known."""
 
 
 def _printable(text: str) -> str:
@@ -206,11 +210,11 @@ def decode(data: bytes) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as exc:
-        raise FormatError(
+        raise UnrecognisedError(
             f"byte {exc.start:,}", f"it is not valid {encoding.upper()} text."
         ) from exc
     if not text.strip():
-        raise FormatError("", "it is empty; the benchmark may not have run.")
+        raise UnrecognisedError("", "it is empty; the benchmark may not have run.")
     return text
 
 

@@ -27,3 +27,22 @@ class Folder:
     def under(self, path: str) -> tuple[str, ...]:
         """The paths below the folder `path`."""
         return tuple(one for one in self.paths if one.startswith(f"{path}/"))
+
+
+def neighbours(
+    folder: Folder, known: frozenset[str], path: str
+) -> Callable[[str], bytes | None]:
+    """Reads what stands in the same folder as `path`, or one above it (`../NAME`), for
+    `Document.beside`; `known` are the folder's paths."""
+    place = path.rpartition("/")[0]
+
+    def read(relative: str) -> bytes | None:
+        where = place
+        if relative.startswith("../"):
+            if not place:
+                return None
+            where, relative = place.rpartition("/")[0], relative[3:]
+        name = f"{where}/{relative}" if where else relative
+        return folder.load(name) if name in known else None
+
+    return read

@@ -17,6 +17,7 @@ the line `Unit allocs/op assume=exact`, which Go's own tools read too.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -380,7 +381,7 @@ def _measurements(log: _Log) -> list[Measurement]:
     """All measurements, benchmarks in the file's order."""
     procs = _processors(log)
     metrics = {
-        unit: _metric(unit, log.units.get(unit, {}))
+        unit: metric_of(unit, log.units.get(unit, {}))
         for units in log.values.values()
         for unit in units
     }
@@ -447,7 +448,7 @@ def _ended(log: _Log, procs: set[int]) -> dict[tuple[str, str], tuple[str, str]]
     return {key: value for key, value in found.items() if key not in parents}
 
 
-def _metric(unit: str, declared: dict[str, str]) -> Metric:
+def metric_of(unit: str, declared: Mapping[str, str]) -> Metric:
     """The metric of a unit; a custom one is named as its unit is.
 
     A `Unit` line may say which way is better, and that all values are equal.

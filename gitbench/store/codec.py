@@ -288,6 +288,20 @@ def find_origin(lines: Iterable[Line], line: Line, origin: str) -> str | None:
     return None
 
 
+def origin_of(line: Line) -> str | None:
+    """The origin that the run of a line tells, without making the run of it; None of
+    any other record and of a damaged line."""
+    if line.kind != "run":
+        return None
+    try:
+        packed = _inflate(line.raw[line.raw.rindex(b" ") + 1 :])
+        content = packing.unpack(packed)
+    except CodecError:
+        return None
+    origin = content.get("origin") if isinstance(content, dict) else None
+    return origin if isinstance(origin, str) and _id(packed) == line.id else None
+
+
 def run_id(run: Run) -> str:
     """The id that a run has in every note."""
     return _id(packing.pack(_payload(run)))

@@ -300,6 +300,21 @@ class Notes:
         warnings = self._change(tuple(lines), add, message, restart)
         return Written(tuple(added), tuple(known), warnings, tuple(restored))
 
+    def advance(self, base: str | None, commit: str, message: str) -> tuple[str, ...]:
+        """Move the ref to `commit`, a notes commit on top of `base`; if somebody
+        moved the ref away from there, unite the two.  Returns warnings."""
+
+        def build(tip: str | None) -> str | None:
+            return commit if tip == base else None
+
+        moved, warnings = self.repository.move_refs(
+            (self.ref, self.written_ref), build, message
+        )
+        self._by_tree = None
+        if moved is None:
+            warnings += self.unite(commit, message)[1]
+        return warnings
+
     def retract(
         self,
         records: Mapping[str, Iterable[str]],

@@ -227,13 +227,20 @@ class Repository:
         raw = self._object(id_)
         if not isinstance(raw, pygit2.Commit):
             raise RepositoryError(f"Object {id_} is not a commit.")
-        return Commit(
-            str(raw.id),
-            str(raw.tree_id),
-            tuple(str(parent) for parent in raw.parent_ids),
-            int(raw.commit_time),
-            raw.raw_message.split(b"\n", 1)[0].decode("utf-8", "replace")[:200],
-        )
+        return _commit(raw)
+
+    def find_commit(self, id_: str) -> Commit | None:
+        """The commit whose id is, or begins with, `id_` (hex digits); None if this
+        clone has none or several.
+
+        Names of branches and tags do not count, and nothing is fetched: ids of
+        somebody else's history may be absent by the thousand.
+        """
+        try:
+            found = self._raw.get(id_)
+        except (ValueError, pygit2.GitError):
+            return None
+        return _commit(found) if isinstance(found, pygit2.Commit) else None
 
     def has(self, id_: str) -> bool:
         """Whether this clone has the object."""
@@ -657,6 +664,16 @@ class Repository:
         except OSError:
             return False
         return 256 * sample > limit
+
+
+def _commit(raw: Any) -> Commit:
+    return Commit(
+        str(raw.id),
+        str(raw.tree_id),
+        tuple(str(parent) for parent in raw.parent_ids),
+        int(raw.commit_time),
+        raw.raw_message.split(b"\n", 1)[0].decode("utf-8", "replace")[:200],
+    )
 
 
 def _oid(hex_: str) -> Any:
