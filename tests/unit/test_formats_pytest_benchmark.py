@@ -203,5 +203,5 @@ def test_a_file_without_benchmarks_is_refused() -> None:
 def test_two_objects_are_refused() -> None:
     """Two files put together are not one run."""
     text = json.dumps({"benchmarks": [bench()]})
-    with pytest.raises(formats.FormatError, match="holds one JSON object"):
+    with pytest.raises(formats.FormatError, match="holds 2 JSON values"):
         formats.read(f"{text}\n{text}".encode(), tool=None, name="x")
