@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gitbench import baseline as baselines
 from gitbench.cli import judging, one_line
+from gitbench.cli.files import write_whole
 from gitbench.cli.workspace import Workspace, open_workspace, ref_option
 from gitbench.config import FILES, Config, load_directory, parse_day
 from gitbench.errors import GitbenchError
@@ -348,36 +346,9 @@ def _write(work: Workspace, entry: Accept, base: Config | None) -> str | None:
         except OSError as exc:
             raise AcceptError(f"{name} cannot be read ({exc.strerror}).") from exc
     name, data = add_accept(files, entry, same[-1] if same else None)
-    _replace_file(root / name, data)
+    write_whole(root / name, data)
     expected = [one for one in work.config.accepts if one not in same[-1:]]
     found = load_directory(root).accepts
     if sorted(map(repr, found)) != sorted(map(repr, [*expected, entry])):
         raise AcceptError(f"{name} was changed by somebody else just now; look at it.")
     return name
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there: it is never half-written.
-
-    A link stays a link, and the file keeps its permissions."""
-    path = path.resolve()
-    try:
-        handle, name = tempfile.mkstemp(prefix=".gitbench-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.exists():
-                mode = path.stat().st_mode & 0o7777
-            else:
-                mask = os.umask(0)
-                os.umask(mask)
-                mode = 0o666 & ~mask
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as exc:
-        raise AcceptError(f"{path} cannot be written ({exc.strerror}).") from exc

@@ -12,6 +12,7 @@ import click
 
 from gitbench import baseline as baselines
 from gitbench.cli import ci, judging, one_line
+from gitbench.cli.files import OutputError, write_whole
 from gitbench.cli.workspace import (
     Workspace,
     open_workspace,
@@ -51,10 +52,6 @@ Examples:
 """
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class OutputError(GitbenchError):
-    """A report cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,27 +458,6 @@ def emit(
     if all(output.path is not None for output, _ in rendered):
         names = ", ".join(one_line(str(output.path)) for output, _ in rendered)
         click.echo(f"{report.verdict.value}: wrote {names}", err=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there."""
-    import os
-    import tempfile
-
-    try:
-        handle, name = tempfile.mkstemp(prefix=".gitbench-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as exc:
-        raise OutputError(f"{path} cannot be written ({exc.strerror}).") from exc
 
 
 # ------------------------------------------------------------------- diff

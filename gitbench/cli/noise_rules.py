@@ -10,11 +10,11 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitbench.cli.files import write_whole
 from gitbench.cli.workspace import Workspace
 from gitbench.config import OWN_FILE, SHARED_FILE, Config, ConfigError, load_from_files
 from gitbench.config.rules_block import (
     NoiseRule,
-    replace_file,
     with_block,
     without_block,
 )
@@ -68,7 +68,7 @@ def write(work: Workspace, pasts: Sequence[Past], what: str = "sessions") -> Wri
     written = with_block(text, rules, day, section)
     _load(path, written)
     if written != text:
-        replace_file(path, written)
+        write_whole(path, written)
     measured = sum(row.floor is not None for row in noise.rows)
     return Written(path, tuple(rules), tuple(blocked), written != text, measured)
 

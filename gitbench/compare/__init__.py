@@ -16,17 +16,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gitbench.compare.cuts import forced_cuts
-from gitbench.compare.families import (
-    Family,
+from gitbench.compare.corrections import (
     Multiplicity,
     Tests,
-    build_families,
     correct,
     count_fixed,
     out_of_reach,
     sensitivity,
 )
+from gitbench.compare.cuts import forced_cuts
+from gitbench.compare.families import Family, build_families
 from gitbench.compare.outcome import (
     FAILED,
     count_verdicts,

@@ -1,16 +1,13 @@
 """The rules that `calibrate --write` keeps in a settings file.
 
 They stand in one block between two comments, which is written anew each time; every
-other byte of the file stays.  Pure text in, text out, but for `replace_file`.
+other byte of the file stays.  Pure text in, text out.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from gitbench.config.values import ConfigError
 
@@ -113,30 +110,3 @@ def _escaped(char: str) -> str:
         return char
     code = ord(char)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a whole file in the place of another, whose mode it keeps.
-
-    A symbolic link stays one: what it points to is replaced.  Raises ConfigError.
-    """
-    try:
-        path = path.resolve()
-        mode = path.stat().st_mode & 0o7777 if path.exists() else None
-        handle, name = tempfile.mkstemp(prefix=".gitbench-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if mode is None:
-                mask = os.umask(0)
-                os.umask(mask)
-                mode = 0o666 & ~mask
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be written ({exc.strerror}).") from exc

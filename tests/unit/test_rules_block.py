@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitbench.cli.files import OutputError, write_whole
 from gitbench.config import ConfigError, load
 from gitbench.config.rules_block import (
     FIRST,
     LAST,
     NoiseRule,
-    replace_file,
     with_block,
     without_block,
 )
@@ -88,7 +88,7 @@ def test_a_replaced_file_keeps_its_mode_and_its_links(tmp_path: Path) -> None:
     real.chmod(0o640)
     link = tmp_path / "gitbench.toml"
     link.symlink_to(real)
-    replace_file(link, "b\r\n")
+    write_whole(link, "b\r\n")
     assert link.is_symlink()
     assert real.read_bytes() == b"b\r\n"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
@@ -100,5 +100,5 @@ def test_a_replaced_file_keeps_its_mode_and_its_links(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """What cannot be written is said, with the path."""
-    with pytest.raises(ConfigError, match="cannot be written"):
-        replace_file(tmp_path / "no" / "gitbench.toml", "x")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_whole(tmp_path / "no" / "gitbench.toml", "x")
