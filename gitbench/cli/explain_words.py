@@ -168,8 +168,9 @@ def _red(one: Explanation) -> Iterator[str]:
     yield (
         "It would not be red if the rule for it allowed more than "
         f"{distance(one, figures.delta)} ([[rule]] with threshold), or if the change "
-        "were accepted with a reason (gitbench accept). Measure head once more if you doubt "
-        "it: a further session counts beside this one, and a spike does not come twice."
+        "were accepted with a reason (gitbench accept). Measure head once more if you "
+        "doubt it: a further session counts beside this one, and a spike does not come "
+        "twice."
     )
 
 
@@ -436,8 +437,8 @@ def _untested_verdict(one: Explanation) -> Iterator[str]:
     elif row.verdict is Verdict.ACCEPTED:
         yield (
             "It is worse by more than its limit, and that was accepted with a reason "
-            "(gitbench accept). It would be red if it were worse than what was accepted; "
-            "the entry counts until the change has landed in the baseline."
+            "(gitbench accept). It would be red if it were worse than what was "
+            "accepted; the entry counts until the change has landed in the baseline."
         )
     elif row.method == "exact":
         yield from _exact(one)
