@@ -71,8 +71,9 @@ def make_run(
         # An exported run brings its origin along: the same evidence, not more of it.
         origin=told or origin(data, suite, testbed.fingerprint, where.commit, salt),
         measurements=measurements,
-        ci=reading.ci or where.ci,
-        session=reading.session or where.session,
+        # What it does not say of its job and session it did not have.
+        ci=reading.ci or (None if told else where.ci),
+        session=reading.session or (None if told else where.session),
         round=where.round if reading.round is None else reading.round,
         tags=tags,
     )

@@ -31,6 +31,7 @@ COMMANDS = {
     "accept": ("accept", "Accept that a benchmark became slower, with a reason."),
     "baseline": ("baselines", "Save, list and remove named baselines."),
     "verify": ("verify", "Show who signed the runs of a commit."),
+    "export": ("export", "Write results for other programs to read."),
     "fetch": ("sync", "Fetch results from a remote and unite them with ours."),
     "push": ("sync", "Share results: fetch, unite, push, never forced."),
     "status": ("sync", "Show what is not pushed or not united yet."),

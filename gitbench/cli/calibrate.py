@@ -232,7 +232,8 @@ def _run_once(
     session: str,
 ) -> list[RecordedRun]:
     from gitbench import formats
-    from gitbench.cli.record import Asked, Source, runs_of, store
+    from gitbench.cli.record import Asked, runs_of, store
+    from gitbench.cli.sources import Source
     from gitbench.runner import run_command
     from gitbench.store.codec import run_id
 

@@ -205,7 +205,7 @@ _HOW = (
 
 def _moment(key: str, sign: str, value: str, now_ms: int) -> Test:
     """A test of a run's start time, or of how long ago it was."""
-    bound = now_ms - parse_age(value) if key == "age" else _parse_time(value)
+    bound = now_ms - parse_age(value) if key == "age" else parse_time(value)
     # A greater age is an earlier time.
     mirrored = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
     order = mirrored.get(sign) if key == "age" else sign
@@ -231,7 +231,9 @@ def parse_age(text: str) -> int:
     return round(float(found[1]) * _AGE_MS[found[2]])
 
 
-def _parse_time(text: str) -> int:
+def parse_time(text: str) -> int:
+    """`2025-01-31`, or with a time, in ms since the epoch; UTC where no zone is given.
+    Raises `ConditionError`."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
