@@ -8,7 +8,6 @@ are left alone.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from typing import TextIO
@@ -31,12 +30,20 @@ Cell = str | int | float | None
 
 def write(items: Iterable[Item], out: TextIO) -> tuple[str, ...]:
     """Write a header, and a row for each value; lines end with a newline alone."""
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(COLUMNS)
+    out.write(",".join(COLUMNS) + "\n")
     for item in items:
         for row in _rows(item):
-            table.writerow([guarded(cell) for cell in row])
+            out.write(",".join([_quoted(guarded(cell)) for cell in row]) + "\n")
     return ()
+
+
+def _quoted(cell: str) -> str:
+    """As RFC 4180 quotes; Python's own writer leaves a lone carriage return bare where
+    lines end with a newline alone."""
+    if any(sign in cell for sign in ',"\r\n'):
+        cell = cell.replace('"', '""')
+        return f'"{cell}"'
+    return cell
 
 
 def guarded(cell: Cell) -> str:

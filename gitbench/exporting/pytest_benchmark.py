@@ -114,17 +114,24 @@ def _benchmark(one: Measurement, extras: dict[str, float]) -> dict[str, Any]:
     }
 
 
+def _quartile(ordered: Sequence[float]) -> float:
+    """The first quartile of sorted data, by the third of the usual methods."""
+    count = len(ordered)
+    if count == 1:
+        return ordered[0]
+    without = statistics.median(ordered[: count // 2])
+    return (without + statistics.median(ordered[: (count + 1) // 2])) / 2
+
+
 def stats(data: Sequence[float]) -> dict[str, Any]:
-    """The statistics that the tool writes beside the data: quartiles as the medians
-    of the halves without the middle one, outliers by Tukey's fences and by one
-    standard deviation from the mean."""
+    """The statistics that the tool writes beside the data: quartiles as means of
+    the medians of the halves with and without the middle one, outliers by Tukey's
+    fences and by one standard deviation from the mean."""
     ordered = sorted(data)
     count = len(ordered)
     mean = math.fsum(ordered) / count
     stddev = statistics.stdev(ordered) if count > 1 else 0.0
-    half = count // 2
-    low = statistics.median(ordered[:half]) if half else ordered[0]
-    high = statistics.median(ordered[count - half :]) if half else ordered[0]
+    low, high = _quartile(ordered), -_quartile([-value for value in ordered[::-1]])
     spread = high - low
     within = [v for v in ordered if low - 1.5 * spread <= v <= high + 1.5 * spread]
     far = sum(not mean - stddev <= value <= mean + stddev for value in ordered)

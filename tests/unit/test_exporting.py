@@ -71,7 +71,7 @@ HOSTILE = [
     "x" * 1000,
     "漢" * 400,
 ]
-quick = settings(derandomize=True, max_examples=60, deadline=None)
+quick = settings(derandomize=True, max_examples=30, deadline=None)
 
 
 def item_of(run: Run, **fields: Any) -> Item:
@@ -321,7 +321,7 @@ def _stored(db: sqlite3.Connection, run: int) -> Iterator[Measurement]:
         )
 
 
-@settings(quick, max_examples=25)
+@settings(quick, max_examples=12)
 @given(st.lists(runs, min_size=1, max_size=3))
 def test_sqlite_holds_whole_runs(tmp_path_factory: Any, some: list[Run]) -> None:
     """Runs are the same, and so have the same ids, when they are put together again
@@ -360,7 +360,7 @@ def test_sqlite_views_answer_in_base_units(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- parquet
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def parquet() -> Any:
     """The module, where pyarrow is installed."""
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -418,7 +418,7 @@ def _of_row(row: dict[str, Any]) -> Measurement:
     )
 
 
-@settings(quick, max_examples=25)
+@settings(quick, max_examples=12)
 @given(st.lists(runs, min_size=1, max_size=3, unique_by=run_id))
 def test_parquet_holds_whole_runs(
     tmp_path_factory: Any, parquet: Any, some: list[Run]
@@ -452,7 +452,7 @@ def test_parquet_folders_are_safe(tmp_path: Path, parquet: Any) -> None:
         assert name.startswith("suite=")
         assert len(name) <= 200
         assert name.isascii()
-    short = {suite for suite in HOSTILE if len(parquet.folder_name(suite)) < 180}
+    short = {suite for suite in HOSTILE if len(suite) < 50}
     assert short <= {unquote(name.removeprefix("suite=")) for name in folders}
     assert {run.suite for _, run in read_parquet(tmp_path)} == set(HOSTILE)
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
@@ -492,8 +492,8 @@ def test_openmetrics_is_understood(some: list[Run]) -> None:
     assert text.endswith("# EOF\n")
     for sample in samples:
         assert set(sample.labels) >= {"benchmark", "suite", "testbed", "fingerprint"}
-    times = {float(sample.timestamp) for sample in samples}
-    assert times <= {run.started_at / 1000 for run in some}
+    times = {round(float(sample.timestamp) * 1000) for sample in samples}
+    assert times <= {run.started_at for run in some}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -640,8 +640,8 @@ def test_go_names_are_one_word(name: str) -> None:
     apart from every other one by our reader."""
     run = factory_run(
         [
-            make_measurement(name, [0.5]),
-            make_measurement(name, [0.7], **{"k/=": name}),
+            make_measurement(name[:900], [0.5]),
+            make_measurement(name[:900], [0.7], **{"k/=": name[:20]}),
             Measurement(
                 Benchmark("bad"),
                 Metric("duration", "s", Better.LOWER, Kind.DURATION),
