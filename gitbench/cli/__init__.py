@@ -39,6 +39,7 @@ COMMANDS = {
     "rm": ("upkeep", "Withdraw runs, restore them, or erase them for good."),
     "prune": ("upkeep", "Erase the runs of commits that are gone."),
     "size": ("upkeep", "Show where the bytes are, and what compacting saves."),
+    "archive": ("archive", "Move the raw values of old runs out of git."),
     "compact": ("upkeep", "Replace the history of the notes by one commit."),
     "doctor": ("doctor", "Look for what is wrong, and mend it."),
     "hook": ("hook", "Install, remove or run the pre-push hook."),

@@ -21,7 +21,7 @@ from gitbench.cli.show import NothingToShowError
 from gitbench.cli.workspace import Workspace, open_workspace, ref_option, warn
 from gitbench.exporting import FORMATS, ExportError, Format, Item
 from gitbench.exporting.files import whole_file, whole_folder
-from gitbench.model import Measurement, Run
+from gitbench.model import Measurement, RecordedRun, Run
 from gitbench.store.facts import Question
 from gitbench.store.repository import Repository
 from gitbench.store.upkeep import ConditionError, parse_age, parse_time
@@ -285,13 +285,18 @@ def _of_commits(
             records = work.notes.records(commit)
             for warning in records.warnings:
                 warn(warning)
-            for one in records.runs:
-                if one.id in seen:
-                    continue
-                item = wanted.part(Item(one.id, one.run, commit, name))
+            fresh = [one for one in records.runs if one.id not in seen]
+            wholly = [one for one in fresh if wanted.part(_item(one, commit, name))]
+            seen |= {one.id for one in wholly}
+            for one in work.whole(wholly):
+                item = wanted.part(_item(one, commit, name))
                 if item is not None:
-                    seen.add(one.id)
                     yield item
+
+
+def _item(one: RecordedRun, commit: str, name: str | None) -> Item:
+    """A run to be written; one whose raw values are lost has no id of its own."""
+    return Item(one.id, one.run, commit, name, whole=one.run.archived is None)
 
 
 @contextmanager

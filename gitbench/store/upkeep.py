@@ -86,9 +86,11 @@ def by_ids(notes: Notes, prefixes: Collection[str]) -> Chosen:
             )
     found: dict[str, set[str]] = {prefix: set() for prefix in prefixes}
     for _, note in everything(notes):
+        moved = standing(note).moved
         ids = names(note)
         for prefix, hits in found.items():
-            hits.update(id_ for id_ in ids if id_.startswith(prefix))
+            # Of an archived run the record that stands for it is meant.
+            hits.update(moved.get(id_, id_) for id_ in ids if id_.startswith(prefix))
     for prefix, hits in found.items():
         if not hits:
             raise UpkeepError(
