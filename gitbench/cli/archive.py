@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import groupby
 
 import click
 
@@ -37,8 +38,8 @@ BATCH = 200
 class Found:
     """What can be archived, and what stays."""
 
-    wholes: dict[str, Whole] = field(default_factory=dict)
-    """By the run's id."""
+    saved: dict[str, int] = field(default_factory=dict)
+    """Run's id -> bytes that its note saves, before compression."""
     places: dict[str, set[str]] = field(default_factory=dict)
     """Run's id -> the objects whose notes hold it."""
     signed: int = 0
@@ -99,7 +100,7 @@ def archive(
     latest = None if before else now - (older_than or upkeep.parse_age("90d"))
     found = _choose(work, latest, before, suite)
     written = 0
-    if found.wholes and not dry_run:
+    if found.saved and not dry_run:
         store = Store(target)
         if told is not None and store.address != Store(told).address:
             raise ArchiveError(
@@ -128,13 +129,12 @@ def _choose(
             if id_ in signed:
                 found.signed += 1
                 continue
-            if id_ not in found.wholes:
-                short = [without_values(one) for one in run.measurements]
-                whole = archiving.shorten(run, short)
+            if id_ not in found.saved:
+                whole = _shortened(run)
                 if whole is None:
                     found.small += run.archived is None
                     continue
-                found.wholes[id_] = whole
+                found.saved[id_] = whole.saved
             found.places.setdefault(id_, set()).add(object_id)
     return found
 
@@ -146,6 +146,10 @@ def _runs(note: Note) -> Iterator[tuple[str, Run]]:
         run = None if id_ in hidden else upkeep.decoded(line)
         if run is not None:
             yield id_, run
+
+
+def _shortened(run: Run) -> Whole | None:
+    return archiving.shorten(run, [without_values(one) for one in run.measurements])
 
 
 def _fits(pattern: str, name: str) -> bool:
@@ -170,32 +174,40 @@ def _remember(work: Workspace, url: str) -> None:
 
 def _move(work: Workspace, store: Store, found: Found, now: int) -> int:
     """Store the runs, read them back, and only then take them out of the notes;
-    returns how many were not in the store yet."""
+    returns how many were not in the store yet.
+
+    The runs are decoded a second time, so that those of a batch alone are in memory.
+    """
     written = 0
-    ids = sorted(found.wholes)
+    batch: dict[str, Run] = {}
+    ids = sorted(found.saved, key=lambda id_: (min(found.places[id_]), id_))
     with click.progressbar(
         ids, label="Archiving", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as shown:
-        batch: list[str] = []
-        for id_ in shown:
-            written += store.put(found.wholes[id_])
-            batch.append(id_)
-            if len(batch) == BATCH:
+        for object_id, some in groupby(shown, lambda id_: min(found.places[id_])):
+            runs = dict(_runs(work.notes.note(object_id)))
+            for id_ in some:
+                whole = _shortened(runs[id_]) if id_ in runs else None
+                if whole is None:
+                    continue  # Somebody withdrew it meanwhile.
+                written += store.put(whole)
+                batch[id_] = whole.short
+            if len(batch) >= BATCH:
                 _take_out(work, found, batch, now, store)
-                batch = []
+                batch.clear()
         _take_out(work, found, batch, now, store)
     return written
 
 
 def _take_out(
-    work: Workspace, found: Found, ids: list[str], now: int, store: Store
+    work: Workspace, found: Found, runs: dict[str, Run], now: int, store: Store
 ) -> None:
     if work.repository.setting(SETTING) is None:
         _remember(work, store.address)
     records: dict[str, dict[str, Run]] = {}
-    for id_ in ids:
+    for id_, short in runs.items():
         for object_id in found.places[id_]:
-            records.setdefault(object_id, {})[id_] = found.wholes[id_].short
+            records.setdefault(object_id, {})[id_] = short
     if records:
         for warning in work.notes.archive(records, now):
             warn(warning)
@@ -204,11 +216,11 @@ def _take_out(
 def _tell(
     found: Found, written: int, url: str, as_json: bool, *, dry_run: bool
 ) -> None:
-    saved = sum(one.saved for one in found.wholes.values())
+    saved = sum(found.saved.values())
     if as_json:
         content = {
             "done": not dry_run,
-            "runs": sorted(found.wholes),
+            "runs": sorted(found.saved),
             "bytes": saved,
             "written": written,
             "signed": found.signed,
@@ -216,8 +228,8 @@ def _tell(
         }
         click.echo(json.dumps(content, indent=2))
         return
-    runs, size = plural(len(found.wholes), "run"), size_words(saved)
-    if not found.wholes:
+    runs, size = plural(len(found.saved), "run"), size_words(saved)
+    if not found.saved:
         click.echo("There is no run to archive; nothing was changed.")
     elif dry_run:
         click.echo(f"Would archive {runs}, {size} before compression.")

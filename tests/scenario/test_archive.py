@@ -411,6 +411,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None
     raise AssertionError((folder / "s3.log").read_text())
 
 
+@pytest.mark.slow
 def test_values_go_to_s3_and_come_back(old: Project, tmp_path: Path) -> None:
     """Against a server process; without it the summaries stand for the values."""
     pytest.importorskip("s3fs", reason="s3fs is not installed")

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import jsonschema
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+import gitbench
 from gitbench import formats, model
 from gitbench.exporting import (
     FORMATS,
@@ -71,6 +73,9 @@ HOSTILE = [
     "x" * 1000,
     "漢" * 400,
 ]
+SCHEMA = json.loads(
+    (Path(gitbench.__file__).parent / "schemas/run-1.schema.json").read_text()
+)
 quick = settings(derandomize=True, max_examples=30, deadline=None)
 
 
@@ -109,6 +114,8 @@ def test_json_comes_back_as_the_same_runs(some: list[Run]) -> None:
     """A run that is exported and recorded again, in a CI job and a session or not, has
     the same content and so the same id."""
     text = text_of(json_lines, *map(item_of, some))
+    for line in text.splitlines():
+        jsonschema.validate(json.loads(line), SCHEMA)
     back = formats.read(text.encode(), tool="gitbench", name="export")
     for run, reading in zip(some, back, strict=True):
         assert reading.commit is not None
