@@ -9,7 +9,6 @@ from typing import TextIO
 from gitbench.export import run_json
 from gitbench.exporting import Item
 
-
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 """No line ends to JSON, but to programs that split text by Unicode's rules."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
 
 MAX_ROWS = 20_000
-MAX_VALUES = 1_000_000
+MAX_VALUES = 250_000
 """What is held in memory before it is written, over all suites."""
 MAX_OPEN = 64
 """Files that are open at a time; a suite that comes back gets another file."""
