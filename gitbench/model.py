@@ -275,6 +275,23 @@ class CiContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """Where the raw values of a run went that has only their summaries."""
+
+    digest: str
+    """SHA-256, 64 hex digits, of the whole run's canonical msgpack; its id is the
+    first 16."""
+    size: int
+    """Bytes of that msgpack."""
+
+    def __post_init__(self) -> None:
+        if len(self.digest) != 64 or self.digest.strip("0123456789abcdef"):
+            raise ModelError("The digest of an archived run is not 64 hex digits.")
+        if not 0 < self.size < 2**63:
+            raise ModelError(f"The size of an archived run is {self.size} bytes.")
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution of a suite on one testbed at one commit."""
 
@@ -298,6 +315,8 @@ class Run:
     round: int | None = None
     """Number of the round in an interleaved session."""
     tags: tuple[tuple[str, str], ...] = ()
+    archived: Archived | None = None
+    """Its raw values are elsewhere, and it stands for the run that has them."""
 
     def __post_init__(self) -> None:
         check_text("suite", self.suite)

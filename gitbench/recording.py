@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from gitbench.model import (
     CiContext,
     Measurement,
+    ModelError,
     Reading,
     Run,
     Summary,
@@ -71,8 +72,9 @@ def make_run(
         # An exported run brings its origin along: the same evidence, not more of it.
         origin=told or origin(data, suite, testbed.fingerprint, where.commit, salt),
         measurements=measurements,
-        ci=reading.ci or where.ci,
-        session=reading.session or where.session,
+        # What it does not say of its job and session it did not have.
+        ci=reading.ci or (None if told else where.ci),
+        session=reading.session or (None if told else where.session),
         round=where.round if reading.round is None else reading.round,
         tags=tags,
     )
@@ -107,24 +109,61 @@ def thin(one: Measurement, limit: int) -> Measurement:
     """
     if all(len(values) <= limit for values in one.processes) or limit < 2:
         return one
+    return replace(
+        one,
+        processes=tuple(_spaced(sorted(v), limit) for v in one.processes),
+        summary=one.summary or exact_summary(one),
+    )
+
+
+def without_values(one: Measurement) -> Measurement:
+    """A measurement without raw values, of the same center, the same error within the
+    run and the same number of values.
+
+    Of several processes their means stay, since the error comes from them; of one
+    process its summary.  A summary of the tool that lacks what takes the place of the
+    values leaves the measurement as it is.
+    """
+    if all(len(values) == 1 for values in one.processes):
+        return one
+    try:
+        summary = one.summary or exact_summary(one)
+    except (ModelError, OverflowError):
+        return one  # Its stddev leaves the range of floats.
+    if summary.n is None or summary.stddev is None:
+        return one
+    everything = [value for values in one.processes for value in values]
+    low, high = min(everything), max(everything)
+    summary = replace(
+        summary,
+        low=low if summary.low is None else min(low, summary.low),
+        high=high if summary.high is None else max(high, summary.high),
+    )
+    means = tuple((_mean(values),) for values in one.processes)
+    return replace(one, processes=means if len(means) > 1 else (), summary=summary)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean; that of equal values is exactly that value."""
+    first = values[0]
+    return first + sum(value - first for value in values) / len(values)
+
+
+def exact_summary(one: Measurement) -> Summary:
+    """The summary of all values of a measurement that has some."""
     everything = [value for values in one.processes for value in values]
     count = len(everything)
-    means = [sum(values) / len(values) for values in one.processes]
+    means = [_mean(values) for values in one.processes]
     mean = sum(everything) / count
     spread = sum((value - mean) ** 2 for value in everything)
-    summary = one.summary or Summary(
+    return Summary(
         # The center of a run is the mean of its process means.
-        center=sum(means) / len(means),
+        center=_mean(means),
         of="mean",
         low=min(everything),
         high=max(everything),
         stddev=(spread / (count - 1)) ** 0.5 if count > 1 else None,
         n=count,
-    )
-    return replace(
-        one,
-        processes=tuple(_spaced(sorted(v), limit) for v in one.processes),
-        summary=summary,
     )
 
 

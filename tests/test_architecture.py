@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "publish": NOUNS,
     "compare": NOUNS | {"stats", "sessions"},
     "export": NOUNS,
+    "exporting": NOUNS | {"export", "store"},
     "history": NOUNS | {"stats", "sessions"},
     "testbed": NOUNS,
     "recording": NOUNS | {"testbed"},
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "cli": NOUNS
     | {"config", "formats", "store", "report", "publish", "compare", "history"}
     | {"testbed", "recording", "runner", "hook", "demo", "baseline", "export"}
-    | {"importing", "readings"},
+    | {"exporting", "importing", "readings"},
     "__main__": {"cli"},
 }
 """Part of the package -> the parts that it may import.  Imports point one way:

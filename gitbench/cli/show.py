@@ -59,7 +59,7 @@ def show(commit: str, as_json: bool, ref: str | None) -> None:
             f"Nothing is recorded for {target[:12]}; see what is: gitbench log"
         )
     if as_json:
-        for one in records.runs:
+        for one in work.whole(records.runs):
             click.echo(json.dumps(run_json(one.run), ensure_ascii=False))
         return
     what = work.repository.commit(target)
@@ -87,6 +87,8 @@ def _show_run(one: RecordedRun) -> None:
     if run.ci is not None:
         facts.append(("  ci", run.ci.url or run.ci.provider))
     facts += [(f"  tag {key}", value) for key, value in run.tags]
+    if run.archived is not None:
+        facts.append(("  values", f"archived, as run {run.archived.digest[:16]}"))
     if run.dirty:
         facts.append(("  state", "measured with uncommitted changes"))
     for line in aligned(facts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +13,7 @@ import click
 
 from gitbench.config import Config, load_directory, load_from_files
 from gitbench.errors import GitbenchError
+from gitbench.model import RecordedRun
 from gitbench.store.notes import Notes
 from gitbench.store.repository import Repository
 
@@ -37,6 +38,20 @@ class Workspace:
         from gitbench.store.sync import Git
 
         return Git(self.repository.git_dir, self.environ)
+
+    def whole(self, runs: Iterable[RecordedRun]) -> tuple[RecordedRun, ...]:
+        """The runs with their raw values, where these went to an archive; says which
+        could not be read back, and leaves those as they are."""
+        found = tuple(runs)
+        if all(one.run.archived is None for one in found):
+            return found
+        from gitbench.store import archive
+
+        url = self.repository.setting(archive.SETTING)
+        whole, warnings = archive.read_back(found, url)
+        for warning in warnings:
+            warn(warning)
+        return whole
 
     def config_at(self, commit: str) -> Config:
         """The configuration as it stands in a commit."""

@@ -129,6 +129,10 @@ class Cells:
                     spread = summary.stddev * factor[place]
                     error[place] = spread / np.sqrt(summary.n) if summary.n > 1 else 0.0
                     df[place] = summary.n - 1
+                if summary.low is not None:
+                    low[place] = np.fmin(low[place], summary.low * factor[place])
+                if summary.high is not None:
+                    high[place] = np.fmax(high[place], summary.high * factor[place])
             if bare:
                 low[place] = high[place] = np.nan
                 listed[place] = False

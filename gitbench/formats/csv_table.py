@@ -3,13 +3,19 @@
 A table says nothing of what its columns mean, so the header names them (`benchmark`,
 `value`, `unit`, ...) or `--column MEANING=NAME` does.  Rows of one benchmark,
 parameters and metric are the values of one measurement, in the order of the table.
+
+A table that gitbench exported comes back as far as a table can hold a run: columns
+`params` (JSON) and `run_id` are its own, and so is the apostrophe in front of texts
+that a spreadsheet would compute with.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -42,10 +48,15 @@ MEANINGS = (
     "process",
     "status",
     "message",
+    "params",
+    "run_id",
 )
 """What a column can mean, besides `param:NAME`, a parameter."""
 
 PARAM = "param:"
+_RUN_ID = re.compile("[0-9a-f]{16}")
+_GUARDED = re.compile(r"'(?=[=+\-@']|\s)|'(?=[\s\S]*\s\Z)")
+"""The apostrophe that an export puts in front; see `gitbench.exporting.csv_table`."""
 _STATUS = {
     "": Status.OK,
     "ok": Status.OK,
@@ -82,8 +93,17 @@ def read(document: Document) -> tuple[Reading, ...]:
     lines = _lines(document.text)
     header = next(lines, (0, []))[1]
     columns = _Columns(header, document.columns)
+    run = None
     for place, cells in lines:
         where = f"line {place}"
+        told = columns.cell(cells, "run_id")
+        run = run or told
+        if told != run and _RUN_ID.fullmatch(told):
+            raise FormatError(
+                f"{where}, run_id",
+                "the table holds several runs, and their values would be mixed; split "
+                "it by this column, or export json.",
+            )
         if len(cells) > len(header):
             raise FormatError(
                 where, f"it has {len(cells)} cells, and the header {len(header)}."
@@ -107,9 +127,15 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, [cell.strip() for cell in cells]
+                yield reader.line_num, [_plain(cell) for cell in cells]
     except csv.Error as exc:
         raise FormatError(f"line {reader.line_num}", f"it is no table: {exc}.") from exc
+
+
+def _plain(cell: str) -> str:
+    """A cell without blanks at its ends, or without an exporter's apostrophe."""
+    guard = _GUARDED.match(cell)
+    return cell[1:] if guard else cell.strip()
 
 
 class _Columns:
@@ -168,6 +194,7 @@ def _read_row(
         for param in columns.params
         if (text := columns.cell(cells, PARAM + param))
     )
+    params += _params(columns.cell(cells, "params"), f"{where}, params")
     word = columns.cell(cells, "status").lower()
     if word not in _STATUS:
         raise FormatError(
@@ -190,6 +217,24 @@ def _read_row(
         row.message = columns.cell(cells, "message") or row.message
         return
     row.processes.setdefault(columns.cell(cells, "process"), []).append(value)
+
+
+def _params(text: str, where: str) -> tuple[tuple[str, str], ...]:
+    """Parameters as one JSON object of texts; other text is no parameters of ours."""
+    if not text.startswith("{"):
+        return ()
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise FormatError(where, f"{quoted(text)} is no JSON object.") from exc
+    if not isinstance(found, dict):
+        raise FormatError(where, f"{quoted(text)} is no JSON object.")
+    pairs = tuple(sorted(found.items()))
+    for key, value in pairs:
+        get_text(key, where)
+        if value != "":
+            get_text(value, where)
+    return pairs
 
 
 def _value(text: str, unit: str, where: str) -> tuple[float, str]:

@@ -30,6 +30,7 @@ from urllib.parse import quote
 from gitbench.model import (
     MAX_TIME,
     MIN_TIME,
+    Archived,
     Benchmark,
     Better,
     CiContext,
@@ -76,6 +77,9 @@ class Retraction:
     time: int
     erase: bool = False
     """Every write drops what the records hold as well; see `standing`."""
+    kept_as: tuple[str, ...] = ()
+    """Ids of the records that stand for `runs`, in their order, since their raw
+    values went to an archive; none where they are withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +311,24 @@ def run_id(run: Run) -> str:
     return _id(packing.pack(_payload(run)))
 
 
+def content(run: Run) -> bytes:
+    """The canonical msgpack of a run: what its id and its digest are the hash of."""
+    return packing.pack(_payload(run))
+
+
+def run_of_content(packed: bytes) -> Run:
+    """The run whose `content` this is; raises `CodecError`."""
+    found = packing.unpack(packed)
+    if not isinstance(found, dict) or found.get("kind") != "run":
+        raise CodecError("It holds no run.")
+    if any(key.startswith("!") for key in found):
+        raise CodecError("It needs a newer gitbench.")
+    try:
+        return _run(found)
+    except (KeyError, TypeError, ValueError, ModelError, OverflowError) as exc:
+        raise CodecError(_reason(exc)) from exc
+
+
 def measurement_sizes(run: Run) -> list[int]:
     """Bytes of each measurement of a run before compression."""
     return [len(packing.pack(_measurement_payload(one))) for one in run.measurements]
@@ -421,6 +443,7 @@ def _payload(record: Known) -> dict[str, Any]:
                     "runs": list(record.runs),
                     "reason": record.reason,
                     "erase": record.erase or None,
+                    "kept_as": list(record.kept_as) or None,
                 }
             )
         case Restoration():
@@ -489,6 +512,8 @@ def _run_payload(run: Run) -> dict[str, Any]:
             "session": run.session,
             "round": run.round,
             "tags": dict(run.tags),
+            "archived": run.archived
+            and {"digest": run.archived.digest, "size": run.archived.size},
             "measurements": [_measurement_payload(one) for one in run.measurements],
         }
     )
@@ -539,10 +564,15 @@ def _record(content: dict[str, Any], line: Line) -> Record:
     if kind == "run":
         return _run(content)
     if kind == "retract":
-        return Retraction(
+        kept_as = as_list(content.get("kept_as", []), "kept_as")
+        found = Retraction(
             *_withdrawal(content),
             bool(maybe(content, "erase", as_bool)),
+            tuple(as_text(one, "run id") for one in kept_as),
         )
+        if kept_as and len(kept_as) != len(found.runs):
+            raise ValueError("kept_as and runs are not equally long.")
+        return found
     if kind == "restore":
         return Restoration(*_withdrawal(content))
     if kind == "baseline":
@@ -585,6 +615,7 @@ def _run(content: dict[str, Any]) -> Run:
     bed = as_map(content["testbed"], "testbed")
     tool = as_map(content["tool"], "tool")
     ci = maybe(content, "ci", as_map)
+    archived = maybe(content, "archived", as_map)
     return Run(
         suite=as_text(content["suite"], "suite"),
         started_at=as_int(content["time"], "time"),
@@ -612,6 +643,11 @@ def _run(content: dict[str, Any]) -> Run:
         session=maybe(content, "session", as_text),
         round=maybe(content, "round", as_int),
         tags=as_pairs(content.get("tags"), "tags"),
+        archived=archived
+        and Archived(
+            as_text(archived["digest"], "archived.digest"),
+            as_int(archived["size"], "archived.size"),
+        ),
         measurements=_measurements(content["measurements"]),
     )
 

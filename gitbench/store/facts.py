@@ -208,6 +208,10 @@ def _spread(one: Measurement) -> tuple[float | None, float | None, float | None]
     if one.processes:
         low = min(map(min, one.processes))
         high = max(map(max, one.processes))
+        if summary is not None:
+            # It is of all values, of which these are some.
+            low = low if summary.low is None else min(low, summary.low)
+            high = high if summary.high is None else max(high, summary.high)
     elif summary is not None:
         low, high = summary.low, summary.high
     if one.processes:

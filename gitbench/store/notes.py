@@ -358,6 +358,39 @@ class Notes:
             tuple(records), add, f"gitbench: restore {count} run{'s' * (count != 1)}"
         )
 
+    def archive(
+        self,
+        records: Mapping[str, Mapping[str, Run]],
+        now_ms: int,
+    ) -> tuple[str, ...]:
+        """Let runs without raw values stand for runs that are in an archive, given by
+        annotated object and the id of the whole run.  Returns warnings.
+
+        The whole runs must be in the archive for good: every write drops them.
+        """
+
+        def add(object_id: str, note: Note) -> Note:
+            state = standing(note)
+            lines: dict[str, codec.Line] = {}
+            kept_as: dict[str, str] = {}
+            for id_, run in sorted(records[object_id].items()):
+                if id_ in note.lines and id_ not in state.hidden:
+                    line = codec.encode(run)
+                    lines[line.id] = line
+                    kept_as[id_] = line.id
+            if not kept_as:
+                return note
+            time = max(now_ms, state.latest + 1)
+            told = Retraction(
+                tuple(kept_as), "archived", time, True, tuple(kept_as.values())
+            )
+            line = codec.encode(told)
+            return codec.union([note, Note({**lines, line.id: line})])
+
+        count = len({id_ for some in records.values() for id_ in some})
+        message = f"gitbench: archive {count} run{'s' * (count != 1)}"
+        return self._change(tuple(records), add, message)
+
     def set_baseline(self, name: str, commit: str | None, now_ms: int) -> None:
         """Name a commit as a baseline, or unset the name with None.
 
@@ -593,7 +626,8 @@ def read_note(
     cannot be read.  `tree` is the commit's tree, empty if it is not known; of runs
     that are not among the `accepted` ids none counts."""
     runs: list[RecordedRun] = []
-    retracted = standing(note).hidden
+    state = standing(note)
+    retracted = state.hidden
     warnings = foreign_lines(note, commit)
     for line in note.lines.values():
         try:
@@ -616,7 +650,7 @@ def read_note(
         commit,
         own,
         copied,
-        tuple(sorted(retracted)),
+        tuple(sorted(retracted.keys() - state.moved.keys())),
         tuple(warnings),
         tuple(refused),
     )

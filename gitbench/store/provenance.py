@@ -94,6 +94,11 @@ def _signatures(note: Note) -> dict[str, list[Signature]]:
     return over
 
 
+def signed(note: Note) -> frozenset[str]:
+    """Ids of the runs that a signature in the note is over, whatever it is worth."""
+    return frozenset(digest[:16] for digest in _signatures(note))
+
+
 def _digest(line: codec.Line) -> str:
     try:
         return codec.digest(line)

@@ -26,6 +26,9 @@ class Standing:
     """Those of them whose content every write drops."""
     latest: int = 0
     """Greatest time of a retraction or restoration."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Of the hidden ones those whose raw values went to an archive -> the record that
+    stands for them."""
 
 
 def standing(note: Note) -> Standing:
@@ -50,15 +53,37 @@ def standing(note: Note) -> Standing:
         elif isinstance(record, Retraction):
             retractions.append(record)
         latest = max(latest, line.time)
+    stands_for: dict[str, set[str]] = {}
+    for one in retractions:
+        for id_, other in zip(one.runs, one.kept_as, strict=False):
+            stands_for.setdefault(id_, set()).add(other)
     hidden: dict[str, str] = {}
     erased: set[str] = set()
+    withdrawn: set[str] = set()
     for one in sorted(retractions, key=lambda r: (r.time, r.reason)):
         for id_ in one.runs:
-            if one.time >= restored.get(id_, one.time):
-                hidden[id_] = one.reason
-                if one.erase:
-                    erased.add(id_)
-    return Standing(hidden, frozenset(erased), latest)
+            if one.time < restored.get(id_, one.time):
+                continue
+            ids = {id_}
+            if not one.kept_as:
+                # Who withdraws a run withdraws what stands for it: another clone may
+                # have archived the run at the same time.  It is not erased, since a
+                # restoration of the run need not come with it.
+                ids |= {
+                    other
+                    for other in stands_for.get(id_, ())
+                    if one.time >= restored.get(other, one.time)
+                }
+                withdrawn.add(id_)
+            hidden |= dict.fromkeys(ids, one.reason)
+            if one.erase:
+                erased.add(id_)
+    moved = {
+        id_: min(others)
+        for id_, others in stands_for.items()
+        if id_ in hidden and id_ not in withdrawn
+    }
+    return Standing(hidden, frozenset(erased), latest, moved)
 
 
 def settle(note: Note) -> Note:

@@ -86,9 +86,11 @@ def by_ids(notes: Notes, prefixes: Collection[str]) -> Chosen:
             )
     found: dict[str, set[str]] = {prefix: set() for prefix in prefixes}
     for _, note in everything(notes):
+        moved = standing(note).moved
         ids = names(note)
         for prefix, hits in found.items():
-            hits.update(id_ for id_ in ids if id_.startswith(prefix))
+            # Of an archived run the record that stands for it is meant.
+            hits.update(moved.get(id_, id_) for id_ in ids if id_.startswith(prefix))
     for prefix, hits in found.items():
         if not hits:
             raise UpkeepError(
@@ -205,7 +207,7 @@ _HOW = (
 
 def _moment(key: str, sign: str, value: str, now_ms: int) -> Test:
     """A test of a run's start time, or of how long ago it was."""
-    bound = now_ms - parse_age(value) if key == "age" else _parse_time(value)
+    bound = now_ms - parse_age(value) if key == "age" else parse_time(value)
     # A greater age is an earlier time.
     mirrored = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
     order = mirrored.get(sign) if key == "age" else sign
@@ -231,7 +233,9 @@ def parse_age(text: str) -> int:
     return round(float(found[1]) * _AGE_MS[found[2]])
 
 
-def _parse_time(text: str) -> int:
+def parse_time(text: str) -> int:
+    """`2025-01-31`, or with a time, in ms since the epoch; UTC where no zone is given.
+    Raises `ConditionError`."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
