@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sqlite3
@@ -64,13 +65,13 @@ def test_a_message_of_sqlite_stays_on_one_line() -> None:
         connection.execute(
             "CREATE TABLE benchmark_results(benchmark_id, timestamp, metrics)"
         )
-        connection.execute('CREATE TABLE "zz"(a)')
-        connection.commit()
-        content = connection.serialize().replace(
-            b'CREATE TABLE "zz"', b'\x1b\nEATE TABLE "zz"'
+        connection.execute(
+            "INSERT INTO benchmark_results VALUES ('a', CAST(x'1b0aff' AS TEXT), '{}')"
         )
+        connection.commit()
+        content = connection.serialize()
     message = refusal(content, "autopilot")
-    assert message.startswith("x: the database cannot be read (")
+    assert message.startswith("x: the database")
     assert message.isprintable()
 
 
@@ -105,3 +106,30 @@ def test_parts_compressed_otherwise_are_refused() -> None:
     """A zip whose parts are compressed as inspect never does is not unpacked."""
     message = refusal(bytes(_zipped(zipfile.ZIP_LZMA)), "inspect")
     assert "header.json: inspect does not compress in this way" in message
+
+
+def test_a_message_about_a_table_of_tabs_stays_on_one_line() -> None:
+    """The message of Python's csv shows the delimiter."""
+    message = refusal('benchmark\tvalue\n"a"b\t1\n', "csv")
+    assert message.startswith("x: line 2: it is no table (")
+    assert message.isprintable()
+
+
+def test_a_tool_is_found_behind_a_long_log() -> None:
+    """Text whose first lines tell nothing is looked at whole."""
+    log = "a line of a log\n" * 100_000 + "BenchmarkA-2 \t 50\t 1577 ns/op\n"
+    (reading,) = formats.read(log.encode(), tool=None, name="x")
+    assert reading.tool.name == "go"
+
+
+def test_the_collector_of_garbage_is_as_it_was() -> None:
+    """Reading pauses it, and lets it run again, also after an error."""
+    assert gc.isenabled()
+    refusal("{")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        formats.read((DATA / "go.txt").read_bytes(), tool=None, name="x")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
