@@ -357,6 +357,9 @@ class Reading:
     """Fingerprint of an exported run's testbed."""
     time_source: str | None = None
     """Where an exported run's start time came from; see Run."""
+    evidence: bytes | None = field(default=None, repr=False)
+    """The file that it was read from, where that is one of a folder's: recording the
+    folder again when it has grown must not record its runs again."""
 
 
 @dataclass(frozen=True, slots=True)
