@@ -95,6 +95,10 @@ bench-smoke: setup ## Run every benchmark once on small data, to see that it run
 	$(BIN)/python -m benchmarks --smoke $(ARGS)
 	$(BIN)/python -m benchmarks.changepoints --smoke
 
+.PHONY: formats
+formats: setup ## Run nine real tools and check what is stored of their numbers.
+	$(BIN)/python -m tests.real_tools $(ARGS)
+
 .PHONY: calibrate
 calibrate: setup ## Count how often the gate is wrong, on results of unchanged code.
 	$(BIN)/python -m benchmarks.calibration $(ARGS)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import commands, importing, peers, scale, storage
+from benchmarks import commands, importing, peers, reading, scale, storage
 from benchmarks.harness import (
     BenchmarkError,
     Context,
@@ -32,6 +32,7 @@ BUDGETS: dict[str, Callable[[Context], list[Finding]]] = {
         commands.compare,
         commands.hook,
         peers.peers,
+        reading.formats,
         storage.share,
         storage.read,
         storage.packed,

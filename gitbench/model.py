@@ -73,6 +73,8 @@ def check_text(what: str, text: str, limit: int = MAX_NAME) -> str:
         raise ModelError(
             f"The {what} is {len(text):,} characters long; the limit is {limit:,}."
         )
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as exc:
@@ -164,14 +166,14 @@ class Summary:
             raise ModelError(f"The summary's n is {self.n}; it must be 1 or more.")
 
 
-def _normal_values(values: tuple[float, ...], where: str) -> tuple[float, ...]:
-    """Values as finite floats; `where` is for messages.
+def _normal_values(values: tuple[float, ...], of: Measurement) -> tuple[float, ...]:
+    """Values as finite floats; what they are `of` is for messages.
 
     float() + 0.0 turns integers into floats and -0.0 into 0.0, so that equal values
     have equal bytes and thus equal ids.  Most lists need none of it.
     """
     if not values:
-        raise ModelError(f"A process of {where} has no values.")
+        raise ModelError(f"A process of {of.where} has no values.")
     if (
         set(map(type, values)) == {float}
         and math.isfinite(sum(values))
@@ -180,7 +182,7 @@ def _normal_values(values: tuple[float, ...], where: str) -> tuple[float, ...]:
         return tuple(values)
     for value in values:
         if not math.isfinite(value):
-            raise ModelError(f"A value of {where} is {value}, not a number.")
+            raise ModelError(f"A value of {of.where} is {value}, not a number.")
     return tuple([float(value) + 0.0 for value in values])
 
 
@@ -206,32 +208,37 @@ class Measurement:
     """Version of the benchmark's own body; another version is not comparable."""
 
     def __post_init__(self) -> None:
-        where = f"{self.benchmark.label[:120]!r}, metric {self.metric.name[:80]!r}"
-        normal = [_normal_values(values, where) for values in self.processes]
+        normal = [_normal_values(values, self) for values in self.processes]
         object.__setattr__(self, "processes", tuple(normal))
         if (self.passes is None) != (self.trials is None):
-            raise ModelError(f"{where}: passes and trials go together.")
+            raise ModelError(f"{self.where}: passes and trials go together.")
         if (
             self.passes is not None
             and self.trials is not None
             and not (0 <= self.passes <= self.trials and 0 < self.trials < 2**63)
         ):
             raise ModelError(
-                f"{where}: {self.passes} passes of {self.trials} trials is impossible."
+                f"{self.where}: {self.passes} passes of {self.trials} trials is "
+                "impossible."
             )
         empty = not self.processes and self.summary is None and self.trials is None
         if (self.status is Status.OK) == empty:
             raise ModelError(
-                f"{where}: no values, though its status is ok."
+                f"{self.where}: no values, though its status is ok."
                 if empty
-                else f"{where}: its status is {self.status.value}, so it cannot "
+                else f"{self.where}: its status is {self.status.value}, so it cannot "
                 "have values."
             )
         if self.message is not None:
             text = self.message.encode("utf-8", "replace").decode("utf-8")
             object.__setattr__(self, "message", text[:MAX_MESSAGE] or None)
         if self.version is not None:
-            check_text(f"version of {where}", self.version)
+            check_text(f"version of {self.where}", self.version)
+
+    @property
+    def where(self) -> str:
+        """Which measurement it is, for messages."""
+        return f"{self.benchmark.label[:120]!r}, metric {self.metric.name[:80]!r}"
 
     @property
     def count(self) -> int:
@@ -369,6 +376,9 @@ class Reading:
     """Fingerprint of an exported run's testbed."""
     time_source: str | None = None
     """Where an exported run's start time came from; see Run."""
+    evidence: bytes | None = field(default=None, repr=False)
+    """The file that it was read from, where that is one of a folder's: recording the
+    folder again when it has grown must not record its runs again."""
 
 
 @dataclass(frozen=True, slots=True)

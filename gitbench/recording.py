@@ -42,7 +42,8 @@ class Circumstances:
 def make_run(
     reading: Reading, data: bytes, testbed: Testbed, where: Circumstances
 ) -> Run:
-    """The run of one reading; `data` are the bytes that it was read from."""
+    """The run of one reading; `data` are the bytes that it was read from, or that a
+    folder of which it is a part was."""
     suite = where.suite
     measurements = reading.measurements
     if where.max_values is not None:
@@ -70,7 +71,14 @@ def make_run(
         tree=where.tree,
         dirty=where.dirty,
         # An exported run brings its origin along: the same evidence, not more of it.
-        origin=told or origin(data, suite, testbed.fingerprint, where.commit, salt),
+        origin=told
+        or origin(
+            data if reading.evidence is None else reading.evidence,
+            suite,
+            testbed.fingerprint,
+            where.commit,
+            salt,
+        ),
         measurements=measurements,
         # What it does not say of its job and session it did not have.
         ci=reading.ci or (None if told else where.ci),

@@ -11,6 +11,7 @@ Imports nothing but the standard library's `math` and compiles no pattern: the
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from gitbench.errors import GitbenchError
 from gitbench.model import Better, Kind
@@ -206,6 +207,7 @@ def _by_name(words: list[str]) -> tuple[Kind, Better] | None:
     return None
 
 
+@lru_cache(maxsize=512)
 def kind_and_better(metric: str, unit: str) -> tuple[Kind, Better]:
     """Kind and direction that a known metric name or unit implies.
 

@@ -137,7 +137,8 @@ def read_folder(folder: Folder) -> tuple[Reading, ...]:
         )
         defined = defined or bool(around.definitions)
         try:
-            value = open_document(folder.load(path)).single("asv")
+            data = folder.load(path)
+            value = open_document(data).single("asv")
             reading = _reading(get_object(value, "top level"), around, notes)
             if not reading.measurements:
                 notes.empty.append(path)
@@ -146,7 +147,7 @@ def read_folder(folder: Folder) -> tuple[Reading, ...]:
         except FormatError as exc:
             where = f"{path}: {exc.where}" if exc.where else path
             raise FormatError(where, exc.reason) from exc
-        readings.append(reading)
+        readings.append(replace(reading, evidence=data))
     if not readings:
         raise FormatError("", "no file in it holds a result of asv.")
     first = replace(readings[0], warnings=notes.warnings(defined))

@@ -125,7 +125,10 @@ def _rows(data: bytes) -> Iterator[tuple[Any, Any, Any]]:
         )
         yield from connection.execute(query)
     except sqlite3.Error as exc:
-        raise FormatError("", f"the database cannot be read ({exc}).") from exc
+        # SQLite puts bytes of the file into its messages.
+        raise FormatError(
+            "", f"the database cannot be read ({quoted(exc, 200)})."
+        ) from exc
     except (UnicodeDecodeError, OverflowError, MemoryError) as exc:
         raise FormatError("", "the database holds text that is not UTF-8.") from exc
     finally:

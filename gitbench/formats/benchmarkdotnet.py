@@ -25,6 +25,7 @@ from gitbench.formats.document import (
     number,
     numbers,
     timestamp,
+    version_of,
     whole,
 )
 from gitbench.model import (
@@ -98,10 +99,7 @@ def read(document: Document) -> tuple[Reading, ...]:
     started_at = _started(top.get("Title"))
     return (
         Reading(
-            tool=Tool(
-                "benchmarkdotnet",
-                version[:50] if isinstance(version, str) and version else None,
-            ),
+            tool=Tool("benchmarkdotnet", version_of(version)),
             measurements=tuple(measurements),
             started_at=started_at,
             naive_time=started_at is not None,

@@ -18,6 +18,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gitbench.errors import GitbenchError
 from gitbench.formats.document import (
@@ -129,7 +130,10 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, [_plain(cell) for cell in cells]
     except csv.Error as exc:
-        raise FormatError(f"line {reader.line_num}", f"it is no table: {exc}.") from exc
+        # The message shows the delimiter, which may be a tab.
+        raise FormatError(
+            f"line {reader.line_num}", f"it is no table ({quoted(exc, 200)})."
+        ) from exc
 
 
 def _plain(cell: str) -> str:
@@ -254,6 +258,7 @@ def _value(text: str, unit: str, where: str) -> tuple[float, str]:
         raise FormatError(where, f"{quoted(text)} is no number with a unit.") from exc
 
 
+@lru_cache(maxsize=512)
 def _metric(name: str, unit: str, better: str) -> Metric:
     """The metric of a row; without a name it is what its unit implies."""
     kind, implied = kind_and_better(name or "value", unit)

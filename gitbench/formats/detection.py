@@ -20,13 +20,17 @@ from gitbench.formats.folder import Folder
 FIRST = 200
 """How many values or members of a document a rule looks at."""
 
+FIRST_TEXT = 2**20
+"""How many characters of a text, unless no rule finds anything there."""
+
 
 def detect(document: Document) -> tuple[str, ...]:
     """Names of all tools that `document` may come from: none, one, or several."""
     if document.form == "text":
         text = document.text
-        return tuple(
-            tool for tool, rule in _TEXT.items() if _pattern(rule).search(text)
+        # All rules take 0.15 s a megabyte, so a long text is seldom looked at whole.
+        return _printed(text[:FIRST_TEXT]) or (
+            _printed(text) if len(text) > FIRST_TEXT else ()
         )
     rules: dict[str, Callable[[Document], bool]] = {
         "json": _JSON,
@@ -34,6 +38,10 @@ def detect(document: Document) -> tuple[str, ...]:
         "binary": _BINARY,
     }[document.form]
     return tuple(tool for tool, rule in rules.items() if rule(document))
+
+
+def _printed(text: str) -> tuple[str, ...]:
+    return tuple(tool for tool, rule in _TEXT.items() if _pattern(rule).search(text))
 
 
 def is_folder_of(tool: str, folder: Folder) -> bool:

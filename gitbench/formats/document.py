@@ -507,6 +507,13 @@ def commit_id(value: object) -> str | None:
     return None
 
 
+def version_of(value: object) -> str | None:
+    """A tool's version if it is short, printable text; an odd one is left out."""
+    if isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable():
+        return value
+    return None
+
+
 def facts(**told: object) -> tuple[tuple[str, str], ...]:
     """Facts about the machine, sorted; whatever is no short text or number is left out.
 

@@ -23,6 +23,7 @@ from gitbench.formats.document import (
     number,
     quoted,
     timestamp,
+    version_of,
     whole,
 )
 from gitbench.model import (
@@ -117,7 +118,7 @@ def read(document: Document) -> tuple[Reading, ...]:
         Reading(
             tool=Tool(
                 "google-benchmark",
-                version[:50] if isinstance(version, str) and version else None,
+                version_of(version),
             ),
             measurements=tuple(measurements),
             started_at=started_at,

@@ -24,6 +24,7 @@ from gitbench.formats.document import (
     parse_json,
     quoted,
     timestamp,
+    version_of,
 )
 from gitbench.model import (
     Benchmark,
@@ -40,6 +41,8 @@ _SUCCESS = Metric("success", "1", Better.HIGHER, Kind.PROPORTION)
 _TOKENS = Metric("tokens", "tokens", Better.LOWER, Kind.TOKENS)
 _COST = Metric("cost", "USD", Better.LOWER, Kind.MONEY)
 _DURATION = Metric("duration", "s", Better.LOWER, Kind.DURATION)
+_PACKINGS = (0, 8, 93)
+"""How the parts of a zip may be compressed: not at all, Deflate, Zstandard."""
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Correct, partly, incorrect, no answer; with inspect's own numbers."""
 
@@ -100,7 +103,7 @@ def _reading(
     version = packages.get("inspect_ai") if isinstance(packages, dict) else None
     errors = sum(one.errors for one in gathered.values())
     return Reading(
-        Tool("inspect", version if isinstance(version, str) and version else None),
+        Tool("inspect", version_of(version)),
         tuple(found),
         started_at=started_at,
         naive_time=naive,
@@ -220,8 +223,12 @@ def _measurements(
 def _from_zip(data: bytes) -> tuple[dict[str, Any], list[Any]]:
     """The header and the summaries of the samples of a `.eval` file."""
     import io
+    import struct
+    import zlib
 
-    zipfile = _zipfile()
+    zipfile, zstd_error = _zipfile()
+    # What unpacks has errors of its own, of no common class.
+    damage = (zlib.error, struct.error, zstd_error, zipfile.BadZipFile)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             header = _part(archive, "header.json")
@@ -233,22 +240,27 @@ def _from_zip(data: bytes) -> tuple[dict[str, Any], list[Any]]:
             "read them, or convert it: inspect log convert --to json --output-dir . "
             "LOG",
         ) from exc
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as exc:
-        raise FormatError("", f"it is a damaged .eval file ({exc}).") from exc
+    except (*damage, OSError, EOFError, ValueError, RuntimeError) as exc:
+        raise FormatError(
+            "", f"it is a damaged .eval file ({quoted(exc, 200)})."
+        ) from exc
     return get_object(header, "header.json"), get_list(summaries, "summaries.json")
 
 
-def _zipfile() -> Any:
-    """A zipfile that knows Zstandard: Python's own from 3.14 on, else a backport."""
+def _zipfile() -> tuple[Any, type[Exception]]:
+    """A zipfile that knows Zstandard, and the error of damaged data: Python's own from
+    3.14 on, else a backport; without it, zipfile alone."""
     import sys
     import zipfile
+    from importlib import import_module
 
-    if sys.version_info < (3, 14):
-        try:
-            from backports.zstd import zipfile  # type: ignore[no-redef]
-        except ImportError:
-            pass
-    return zipfile
+    try:
+        if sys.version_info >= (3, 14):
+            return zipfile, import_module("compression.zstd").ZstdError
+        zstd = import_module("backports.zstd")
+        return import_module("backports.zstd.zipfile"), zstd.ZstdError
+    except ImportError:
+        return zipfile, zipfile.BadZipFile
 
 
 def _part(archive: Any, name: str) -> Any:
@@ -257,6 +269,8 @@ def _part(archive: Any, name: str) -> Any:
         info = archive.getinfo(name)
     except KeyError:
         raise FormatError(name, "it is missing; is the evaluation finished?") from None
+    if info.compress_type not in _PACKINGS:
+        raise FormatError(name, "inspect does not compress in this way.")
     with archive.open(info) as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

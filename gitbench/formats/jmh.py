@@ -24,6 +24,7 @@ from gitbench.formats.document import (
     number,
     numbers,
     quoted,
+    version_of,
     whole,
 )
 from gitbench.model import (
@@ -78,7 +79,7 @@ def read(document: Document) -> tuple[Reading, ...]:
         )
     return (
         Reading(
-            Tool("jmh", _common(results, "jmhVersion")),
+            Tool("jmh", version_of(_common(results, "jmhVersion"))),
             tuple(found),
             facts=facts(runtime=_runtime(results)),
             warnings=tuple(doubts),

@@ -20,6 +20,7 @@ from gitbench.formats.document import (
     number,
     numbers,
     quoted,
+    version_of,
 )
 from gitbench.model import (
     Benchmark,
@@ -55,11 +56,10 @@ def read(document: Document) -> tuple[Reading, ...]:
             f"{estimates} benchmarks were saved as estimates, without raw values; save "
             "the result of run() instead of its median() or minimum().",
         )
-    version = versions.get("BenchmarkTools")
     runtime = versions.get("Julia")
     return (
         Reading(
-            Tool("julia", version if isinstance(version, str) and version else None),
+            Tool("julia", version_of(versions.get("BenchmarkTools"))),
             tuple(found),
             facts=(("runtime", f"Julia {runtime[:100]}"),)
             if isinstance(runtime, str) and runtime.isprintable() and runtime

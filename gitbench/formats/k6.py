@@ -26,6 +26,7 @@ from gitbench.formats.document import (
     number,
     quoted,
     timestamp,
+    version_of,
     whole,
 )
 from gitbench.model import (
@@ -132,7 +133,7 @@ def _context(top: dict[str, Any]) -> tuple[str | None, int | None, bool]:
         return None, None, False
     # Version 1 of k6 wrote snake case, version 2 camel case.
     version = metadata.get("k6_version", metadata.get("k6Version"))
-    version = version[:100] if isinstance(version, str) and version else None
+    version = version_of(version)
     ended = metadata.get("generated_at", metadata.get("generatedAt"))
     if not isinstance(ended, str):
         return version, None, False

@@ -22,6 +22,7 @@ from gitbench.formats.document import (
     member,
     number,
     timestamp,
+    version_of,
 )
 from gitbench.model import (
     Benchmark,
@@ -76,8 +77,6 @@ def read(document: Document) -> tuple[Reading, ...]:
         started_at, naive = timestamp(results["timestamp"], "results.timestamp")
     metadata = top.get("metadata")
     version = metadata.get("promptfooVersion") if isinstance(metadata, dict) else None
-    if not isinstance(version, str) or not version:
-        version = None
     warnings: tuple[str, ...] = ()
     if cached:
         warnings = (
@@ -86,7 +85,7 @@ def read(document: Document) -> tuple[Reading, ...]:
         )
     return (
         Reading(
-            Tool("promptfoo", version),
+            Tool("promptfoo", version_of(version)),
             tuple(found),
             started_at=started_at,
             naive_time=naive,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import index, note, tree
+from gitbench.formats import TOOLS
+from tests.fuzz import formats, index, note, tree
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,3 +44,22 @@ def test_any_entries_are_a_notes_tree(sound: bool, data: bytes) -> None:
     """Any tree is read, recorded into and united with nothing but stated errors, and
     a sound one loses no record."""
     tree.check(bytes([not sound]) + data)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_seeds_of_a_reader_pass(tool: str) -> None:
+    """What the fuzzer of a reader begins with is read, or refused with a reason."""
+    check = formats.harness(tool)
+    seeds = list(formats.seeds(tool))
+    assert len(seeds) > 10
+    for seed in seeds:
+        check(seed)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@settings(derandomize=True, max_examples=40, deadline=None)
+@given(mode=st.sampled_from([1, 2, 3]), data=st.binary(max_size=60))
+def test_changed_files_are_read_or_refused(tool: str, mode: int, data: bytes) -> None:
+    """A real file with other lines, JSON values or parts raises nothing but stated
+    errors, in bounded time, and what is read of it can be stored."""
+    formats.harness(tool)(bytes([mode]) + data)

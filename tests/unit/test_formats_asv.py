@@ -19,7 +19,8 @@ from gitbench import formats
 from gitbench.cli.sources import read_source
 from gitbench.formats import Folder
 from gitbench.model import Benchmark, Better, Kind, Metric, Reading, Status, Summary
-from tests.unit.test_formats_fuzz import as_run, fuzz
+from tests.fuzz.formats import as_run
+from tests.unit.test_formats_fuzz import fuzz
 
 DATA = Path(__file__).parent.parent / "data" / "asv"
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitbench import formats, model
-from gitbench.errors import GitbenchError
+from gitbench import formats
 from gitbench.formats import document
-from gitbench.model import Reading, Run
+from tests.fuzz.formats import attempt
 
 DATA = Path(__file__).parent.parent / "data"
 FILES = sorted(
@@ -35,39 +34,6 @@ fuzz = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow],
 )
-
-
-def attempt(data: bytes, tool: str | None) -> None:
-    """Read; whatever comes out must make a valid Run or be a stated error."""
-    try:
-        readings = formats.read(data, tool=tool, name="fuzz")
-    except GitbenchError as error:
-        message = str(error)
-    else:
-        message = "fuzz"
-        assert readings
-        for reading in readings:
-            as_run(reading)
-    assert message.isprintable()
-    assert len(message) < 4000
-
-
-def as_run(reading: Reading) -> Run:
-    """A reading always fits the model, as it is recorded without another look."""
-    for key, value in (*reading.facts, *reading.tags):
-        assert (key + value).encode()
-    return Run(
-        suite=reading.suite or "s",
-        started_at=reading.started_at or 0,
-        time_source="tool",
-        tool=reading.tool,
-        testbed=model.Testbed("t", "0" * 12, reading.facts),
-        commit="1" * 40,
-        tree="2" * 40,
-        dirty=False,
-        origin="3" * 64,
-        measurements=reading.measurements,
-    )
 
 
 @pytest.mark.parametrize("name", CONTENTS)
