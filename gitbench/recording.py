@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gitbench.centers import process_centers
 from gitbench.model import (
     CiContext,
     Measurement,
@@ -128,9 +129,9 @@ def without_values(one: Measurement) -> Measurement:
     """A measurement without raw values, of the same center, the same error within the
     run and the same number of values.
 
-    Of several processes their means stay, since the error comes from them; of one
-    process its summary.  A summary of the tool that lacks what takes the place of the
-    values leaves the measurement as it is.
+    The centers of its processes stay, as `compare` takes them, and a summary of all
+    values.  A summary of the tool that lacks what takes the place of the values leaves
+    the measurement as it is.
     """
     if all(len(values) == 1 for values in one.processes):
         return one
@@ -147,26 +148,20 @@ def without_values(one: Measurement) -> Measurement:
         low=low if summary.low is None else min(low, summary.low),
         high=high if summary.high is None else max(high, summary.high),
     )
-    means = tuple((_mean(values),) for values in one.processes)
-    return replace(one, processes=means if len(means) > 1 else (), summary=summary)
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean; that of equal values is exactly that value."""
-    first = values[0]
-    return first + sum(value - first for value in values) / len(values)
+    centers = process_centers(one.metric.kind, one.processes)
+    return replace(one, processes=tuple((c,) for c in centers), summary=summary)
 
 
 def exact_summary(one: Measurement) -> Summary:
     """The summary of all values of a measurement that has some."""
     everything = [value for values in one.processes for value in values]
     count = len(everything)
-    means = [_mean(values) for values in one.processes]
+    means = [sum(values) / len(values) for values in one.processes]
     mean = sum(everything) / count
     spread = sum((value - mean) ** 2 for value in everything)
     return Summary(
-        # The center of a run is the mean of its process means.
-        center=_mean(means),
+        # Not of all values: processes may have unequally many.
+        center=min(max(sum(means) / len(means), min(everything)), max(everything)),
         of="mean",
         low=min(everything),
         high=max(everything),

@@ -10,14 +10,14 @@ a named tuple, which is made in a quarter of the time of a frozen dataclass.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
+from gitbench.centers import center_of
 from gitbench.model import (
-    PLAIN_MEANS,
     Benchmark,
     Better,
     Kind,
@@ -215,11 +215,7 @@ def _spread(one: Measurement) -> tuple[float | None, float | None, float | None]
     elif summary is not None:
         low, high = summary.low, summary.high
     if one.processes:
-        mean = _mean if one.metric.kind in PLAIN_MEANS else _trimmed_mean
-        center = mean([mean(values) for values in one.processes])
-        # Rounding takes the mean of equal values beside them: of 0.1 three times
-        # it is 0.10000000000000002.
-        center = min(max(center, low or 0.0), high or 0.0)
+        center = center_of(one.metric.kind, one.processes)
     elif summary is not None:
         center = summary.center
     else:
@@ -228,18 +224,6 @@ def _spread(one: Measurement) -> tuple[float | None, float | None, float | None]
         share = one.passes / one.trials
         return share, None, None
     return _scaled(center, factor), _scaled(low, factor), _scaled(high, factor)
-
-
-def _trimmed_mean(values: Sequence[float]) -> float:
-    """The mean without the smallest and the greatest fifth, as `stats.sample` has it;
-    storing loads no numpy."""
-    cut = len(values) // 5
-    kept = sorted(values)[cut : len(values) - cut] if cut else values
-    return _mean(kept)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:
