@@ -268,7 +268,11 @@ PATTERNS: dict[str, Make] = {
     ),
     "k6": _keyed("k6/handle.json", ("metrics",), "http_req_receiving", 5),
     "promptfoo": _listed(
-        "promptfoo/out.json.gz", ("results", "results"), _set("testIdx", to=NAME), (), 4
+        "promptfoo/out.json.gz",
+        ("results", "results"),
+        _set("testCase", "description"),
+        (),
+        4,
     ),
     "pyperf": _valued(
         '{"version": "1.0", "metadata": {"unit": "second"}, "benchmarks": [',
