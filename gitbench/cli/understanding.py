@@ -104,8 +104,13 @@ def _parts(source: Source, asked: Asked) -> Iterator[Part]:
         )
         number = seen.get(key, 0)
         seen[key] = number + 1
-        told = [*changes, f"part {number}"] if number else changes
-        data = changing.salted(source.data, told)
+        if reading.evidence is not None:
+            # A file of a folder is itself, whatever else the folder holds.
+            data = changing.salted(reading.evidence, changes)
+        else:
+            told = [*changes, f"part {number}"] if number else changes
+            data = changing.salted(source.data, told)
+        reading = replace(reading, evidence=None)
         yield Part(source.name, reading, data, source.data, source.tool)
 
 

@@ -125,7 +125,6 @@ def _without_collector(function: Callable[Given, Made]) -> Callable[Given, Made]
     return paused
 
 
-@_without_collector
 def read(
     data: bytes,
     *,
@@ -144,6 +143,7 @@ def read(
     return read_as(data, tool=tool, name=name, beside=beside, columns=columns)[1]
 
 
+@_without_collector
 def read_as(
     data: bytes,
     *,
