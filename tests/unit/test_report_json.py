@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 import gitbench
-from gitbench.formats.document import FormatError
+from gitbench.formats.document import Document, FormatError
 from gitbench.formats.interchange import read
 from gitbench.model import (
     REASONS,
@@ -291,7 +291,7 @@ BAD = {
 def test_schema_of_a_run_takes_what_the_reader_takes(name: str) -> None:
     """What the reader understands fits the schema."""
     validator("run-1").validate(GOOD[name])
-    assert read([GOOD[name]])[0].measurements
+    assert read(Document("json", b"", values=(GOOD[name],)))[0].measurements
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -299,4 +299,4 @@ def test_schema_of_a_run_refuses_what_the_reader_refuses(name: str) -> None:
     """What the reader refuses does not fit the schema."""
     assert not validator("run-1").is_valid(BAD[name])
     with pytest.raises(FormatError):
-        read([BAD[name]])
+        read(Document("json", b"", values=(BAD[name],)))
