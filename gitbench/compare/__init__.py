@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gitbench.compare.corrections import (
     Multiplicity,
@@ -34,20 +35,6 @@ from gitbench.compare.outcome import (
     report_verdict,
     was_compared,
     worst_first,
-)
-from gitbench.compare.outcomes import (
-    OutcomesTest,
-    current_columns,
-    has_outcomes,
-    pair_tasks,
-    write_outcomes,
-)
-from gitbench.compare.proportions import (
-    Proportions,
-    fill_sides,
-    judge_rows,
-    read_trials,
-    write_proportions,
 )
 from gitbench.compare.rows import (
     Context,
@@ -70,6 +57,7 @@ from gitbench.model import (
     GroupSides,
     Kind,
     Metric,
+    Outcomes,
     Report,
     Rule,
     Settings,
@@ -77,6 +65,11 @@ from gitbench.model import (
     Verdict,
 )
 from gitbench.units import format_duration
+
+if TYPE_CHECKING:
+    # Loaded where there are passes of trials: 5 ms of a hook that takes 100.
+    from gitbench.compare.outcomes import OutcomesTest
+    from gitbench.compare.proportions import Proportions
 
 __all__ = ["Detail", "Part", "compare", "compare_in_detail", "gate"]
 
@@ -234,7 +227,10 @@ def _part(number: int, given: GroupSides, settings: Settings) -> Part:
     families = build_families(table, tested, settings.alpha, cuts)
     proportions, outcomes = _count(table, counted, settings.alpha)
     sides = summarise_sides(table, families)
-    fill_sides(sides, table, proportions)
+    if proportions:
+        from gitbench.compare.proportions import fill_sides
+
+        fill_sides(sides, table, proportions)
     rows = tuple(
         (given.suite, row.benchmark, row.metric.name) for row in table.rows if row.head
     )
@@ -257,6 +253,11 @@ def _count(
     table: Table, counted: list[tuple[Row, Limits]], alpha: float
 ) -> tuple[list[Proportions], list[OutcomesTest]]:
     """The tests of passes of trials: row by row, and all tasks of a suite together."""
+    if not counted:
+        return [], []
+    from gitbench.compare.outcomes import current_columns, has_outcomes, pair_tasks
+    from gitbench.compare.proportions import judge_rows, read_trials
+
     proportions, outcomes = [], []
     for trials in read_trials(table, counted):
         columns, together = current_columns(trials), has_outcomes(trials)
@@ -275,6 +276,8 @@ def _comparisons(part: Part) -> Iterator[Comparison]:
     for family in part.families:
         yield from write_family(family, part.context)
     for one in part.proportions:
+        from gitbench.compare.proportions import write_proportions
+
         yield from write_proportions(one, part.context)
 
 
@@ -282,7 +285,11 @@ def _group(part: Part, rows: Sequence[Comparison], tested: Multiplicity) -> Grou
     alpha = part.context.alpha
     shifts = [write_shift(family, alpha) for family in part.families]
     known = tuple(shift for shift in shifts if shift is not None)
-    outcomes = tuple(write_outcomes(one, alpha) for one in part.outcomes)
+    outcomes: tuple[Outcomes, ...] = ()
+    if part.outcomes:
+        from gitbench.compare.outcomes import write_outcomes
+
+        outcomes = tuple(write_outcomes(one, alpha) for one in part.outcomes)
     verdict = group_verdict(rows, known, outcomes)
     given = part.given
     reason = None

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from gitbench.compare.cells import Grid
 from gitbench.compare.table import Table
-from gitbench.stats.methods import compare_groups
 from gitbench.stats.moderated import Change
-from gitbench.stats.pairs import MIN_ROUNDS, compare_pairs, count_pairs
 from gitbench.stats.rows import median, row_means
 from gitbench.stats.step import Levels, find_levels
 
@@ -62,6 +60,8 @@ def choose_methods(table: Table, wanted: list[str]) -> list[str]:
     """The method of each row of the table, given what its rule or the settings say."""
     if table.rounds is None or DEFAULT not in wanted:
         return wanted
+    from gitbench.stats.pairs import MIN_ROUNDS, count_pairs
+
     grid = table.rounds.grid
     rounds = count_pairs(grid.center[:, grid.heads :], grid.center[:, : grid.heads])
     return [
@@ -81,6 +81,8 @@ def apply_method(
     head, window = centers[:, : table.grid.heads], centers[:, table.grid.heads :]
     if method == PAIRED:
         return _test_pairs(table, scale, head, window, least, alpha)
+    from gitbench.stats.methods import compare_groups
+
     change, lack = compare_groups(method, window, head, least, alpha)
     reasons: list[str | None] = []
     for sessions, base, more in zip(
@@ -106,6 +108,8 @@ def _test_pairs(
 ) -> Tested:
     """Test the pairs of rows; those with too few get what the sessions say, so that a
     gross change is told."""
+    from gitbench.stats.pairs import MIN_ROUNDS, compare_pairs, count_pairs
+
     rows = len(head)
     bases = heads = np.full((rows, 1), np.nan)
     session = np.zeros(1, dtype=np.intp)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gitbench.stats.moderated import Change, quantiles
-from gitbench.stats.ranks import smallest_p
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -66,6 +65,8 @@ def sessions_needed(
     decided = _decided(change.delta, from_head + fixed[:, None], limits, tests)
     if change.floor is not None:
         # Ranks of so few sessions can be significant at no change.
+        from gitbench.stats.ranks import smallest_p
+
         decided &= smallest_p(newest[:, None], sessions) < level
     found = np.where(decided.any(axis=1), decided.argmax(axis=1) + 1, 0)
     # More of the baseline makes its level known better, and how a row responds.
