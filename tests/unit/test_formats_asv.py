@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import statistics
-import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from gitbench.cli.sources import read_source
 from gitbench.formats import Folder
 from gitbench.model import Benchmark, Better, Kind, Metric, Reading, Status, Summary
 from tests.fuzz.formats import as_run
+from tests.readings import unpack
 from tests.unit.test_formats_fuzz import fuzz
 
 DATA = Path(__file__).parent.parent / "data" / "asv"
@@ -587,8 +587,7 @@ def test_trees_of_others_are_read(
     tmp_path: Path,
 ) -> None:
     """Whole result trees, versions 1 and 2, with NaN, null and failures."""
-    with tarfile.open(SHARED / f"{name}.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(SHARED / f"{name}.tar.gz", tmp_path)
     readings = read_source(str(tmp_path / top), None).readings
     assert len(readings) == runs
     found = Counter(one.status for run in readings for one in run.measurements)
@@ -600,8 +599,7 @@ def test_trees_of_others_are_read(
 def test_asvs_own_example_names_its_broken_file(tmp_path: Path) -> None:
     """asv's example tree has a malformed file on purpose, and two foreign ones."""
     (path,) = (SHARED / "formats" / "asv").glob("*example_results.tar.gz")
-    with tarfile.open(path) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(path, tmp_path)
     place = tmp_path / "test" / "example_results"
     for bad in ("aaaaaaaa", "bbbbbbbb", "cccccccc"):
         with pytest.raises(formats.FormatError, match=f"cheetah/{bad}-"):

@@ -24,6 +24,7 @@ from tests.readings import (
     refusal,
     summary,
     text,
+    unpack,
 )
 
 IDENTITY = '{"group_id":"g","function_id":"f","value_str":null,"full_id":"g/f"}'
@@ -254,10 +255,7 @@ def test_folders_of_other_projects(
     tmp_path: Path, name: str, benchmarks: int, values: int
 ) -> None:
     """One measurement for each new/, though base/ stands beside it."""
-    import tarfile
-
-    with tarfile.open(SHARED / "criterion" / name) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(SHARED / "criterion" / name, tmp_path)
     found = formats.read_folder(open_folder(tmp_path), tool=None)
     assert found is not None
     (reading,) = found
