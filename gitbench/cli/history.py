@@ -16,6 +16,7 @@ from gitbench.cli.histories import search
 from gitbench.cli.series import Style, one_series, several_series
 from gitbench.cli.workspace import (
     Workspace,
+    index_option,
     open_workspace,
     ref_option,
     terminal_width,
@@ -107,13 +108,7 @@ def _least(context: click.Context, parameter: click.Parameter, value: str) -> fl
 )
 @click.option("--all", "show_all", is_flag=True, help="List those without a step too.")
 @click.option("--json", "as_json", is_flag=True, help="gitbench/history/1.")
-@click.option(
-    "--index/--no-index",
-    "use_index",
-    default=None,
-    help="Bring the index up to date first, or read the notes themselves; the answer "
-    "is the same.  [default: what is quicker]",
-)
+@index_option
 @ref_option
 def history(
     benchmark: str,

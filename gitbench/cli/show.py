@@ -12,7 +12,13 @@ from gitbench.cli import one_line
 from gitbench.cli.histories import search
 from gitbench.cli.tables import aligned, sparkline
 from gitbench.cli.values import counted, measurement_lines, shown
-from gitbench.cli.workspace import Workspace, open_workspace, ref_option, warn
+from gitbench.cli.workspace import (
+    Workspace,
+    index_option,
+    open_workspace,
+    ref_option,
+    warn,
+)
 from gitbench.errors import GitbenchError
 from gitbench.export import moment, run_json
 from gitbench.model import RecordedRun, Run
@@ -126,13 +132,7 @@ def _iso(milliseconds: int) -> str:
 @click.option("--metric", metavar="NAME", help="Only this metric of it.")
 @click.option("--suite", metavar="NAME", help="Only this suite.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option(
-    "--index/--no-index",
-    "use_index",
-    default=None,
-    help="Bring the index up to date first, or read the notes themselves; the answer "
-    "is the same.  [default: what is quicker]",
-)
+@index_option
 @ref_option
 def log(
     revision: str,

@@ -141,6 +141,17 @@ def ref_option(function: F) -> F:
     )(function)
 
 
+def index_option(function: F) -> F:
+    """`--index/--no-index`: whether the index is asked; None leaves it to gitbench."""
+    return click.option(
+        "--index/--no-index",
+        "use_index",
+        default=None,
+        help="Bring the index up to date first, or read the notes themselves; the "
+        "answer is the same.  [default: what is quicker]",
+    )(function)
+
+
 def _check_ref(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> str | None:
